@@ -1,0 +1,1 @@
+"""Sweeps, searches and reports over the cluster model."""
