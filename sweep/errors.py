@@ -13,6 +13,12 @@ class SweepError(Exception):
     exit_code = 1
 
 
+class Interrupted(SweepError):  # noqa: N818 - an interruption is no error of anyone
+    """The user stopped it (Ctrl-C): exit code 130. What was finished is kept."""
+
+    exit_code = 130
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One fault in a file or on the command line.

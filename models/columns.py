@@ -1,0 +1,31 @@
+"""Tables of columns: frozen dataclasses whose fields are arrays of one length, or dataclasses of such arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Table = TypeVar("Table")
+
+
+def map_columns(table: Table, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Table:
+    """Return the table with every column changed by ``change``; nested tables and tuples of tables included."""
+    changed: dict[str, Any] = {}
+    for field in fields(table):  # type: ignore[arg-type]  # a dataclass by contract, which typing cannot say
+        value = getattr(table, field.name)
+        if isinstance(value, np.ndarray):
+            changed[field.name] = change(value)
+        elif isinstance(value, tuple):
+            changed[field.name] = tuple(map_columns(item, change) for item in value)
+        elif is_dataclass(value):
+            changed[field.name] = map_columns(value, change)
+    return replace(table, **changed)  # type: ignore[type-var]  # as above
+
+
+def rows(table: Table, selection: NDArray[Any] | slice) -> Table:
+    """Return the rows of a table that ``selection`` (mask, indices of any shape, or slice) picks."""
+    return map_columns(table, lambda column: column[selection])

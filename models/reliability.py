@@ -1,0 +1,122 @@
+"""Failures of a cluster, the checkpoints they call for, and the share of time in which work is done.
+
+Failures are independent and memoryless; their rates add. Rates are of failures that stop a job, not of parts replaced.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from models.arithmetic import ratio
+from models.inputs import Array, Known, number, number_or_nan, text
+
+
+def job_failure_rate(known: Known) -> Array:
+    """Return the failures per second of a job on all used chips [1/s].
+
+    ``chips_used x (chip rate + host rate / chips_per_node) + modules x module rate``, where the optical modules of
+    both fabrics are taken in proportion to the chips used.
+    """
+    used = number(known, "chips_used")
+    per_chip = number_or_nan(known, "chip_failure_rate")
+    per_chip = per_chip + number_or_nan(known, "host_failure_rate") / number(known, "chips_per_node")
+    modules = number_or_nan(known, "scale_up_transceivers") + number_or_nan(known, "scale_out_transceivers")
+    share = used / number(known, "chips")
+    return used * per_chip + share * modules * number_or_nan(known, "transceiver_failure_rate")
+
+
+def optimal_checkpoint_interval(failure_rate: Array, write_time: Array) -> Array:
+    """Return the time between checkpoints that loses least: ``sqrt(2 w / rate)`` [s]; infinite without failures.
+
+    ``failure_rate`` [1/s] of the job; ``write_time`` w [s] that it stands still per checkpoint. First order: Young
+    1974, doi:10.1145/361147.361115. Daly's low-order form is this less w, doi:10.1016/j.future.2004.11.016.
+    """
+    rate = np.where(failure_rate > 0, failure_rate, np.where(failure_rate == 0, 1.0, np.nan))
+    return np.where(failure_rate == 0, np.inf, np.sqrt(2 * write_time / rate))
+
+
+def effective_training_time_ratio(failure_rate: Array, write_time: Array, restart_time: Array) -> Array:
+    """Return effective over wall-clock training time at the optimal checkpoint interval, 0 at the least.
+
+    ``(1 - rate (u + t/2)) / (1 + w/t)`` for interval t, write time w and restart time u [s], Kokolis et al. 2024,
+    arXiv:2410.21680. At ``t = sqrt(2 w / rate)`` both ``rate t / 2`` and ``w / t`` are ``x = sqrt(rate w / 2)``, so
+    it is ``(1 - rate u - x) / (1 + x)``: exactly 1 without failures. The form is of first order and pessimistic near
+    0, where failures come as fast as restarts: there it is floored, and the machine makes no progress.
+    """
+    lost = np.sqrt(failure_rate * write_time / 2)
+    return np.maximum((1 - failure_rate * restart_time - lost) / (1 + lost), 0)
+
+
+def spares_suffice(broken: Array, spares: Array) -> Array:
+    """Return the probability that no more domains are broken than spares stand by.
+
+    ``broken`` m: mean number of domains out at one time; ``spares`` s: whole domains held. Poisson:
+    ``sum over k <= s of m^k e^-m / k!``; 1 when nothing is ever out. Terms are added until they change no element, so
+    a result does not depend on the others in its block.
+    """
+    if not (broken > 0).any():
+        return np.where(np.isnan(broken + spares), np.nan, 1.0)
+    total = np.zeros(np.broadcast_shapes(np.shape(broken), np.shape(spares)))
+    log_mean = np.log(np.where(broken > 0, broken, 1))
+    most = 0 if np.isnan(spares).all() else int(np.nanmax(spares))
+    for k in range(most + 1):
+        term = np.exp(k * log_mean - broken - math.lgamma(k + 1))
+        added = np.where(spares >= k, total + term, total)
+        if np.array_equal(added, total, equal_nan=True) and not (k <= broken).any():
+            break
+        total = added
+    return np.where(np.isnan(broken + spares), np.nan, np.where(broken > 0, np.minimum(total, 1), 1.0))
+
+
+def training_goodput(known: Known, failure_rate: Array) -> Array:
+    """Return the effective training time ratio times the share of time in which no more domains are out than spares.
+
+    A failed domain is out for ``repair_time`` after the job has restarted; while more are out than spares
+    (``spare_fraction`` of the domains bought) stand by, the job waits. A repair time of zero means that domains come
+    back with the restart, and spares then have nothing to do.
+    """
+    running = effective_training_time_ratio(
+        failure_rate, number_or_nan(known, "checkpoint_write_time"), number_or_nan(known, "restart_time")
+    )
+    spares = np.floor(number(known, "spare_fraction") * number(known, "domains") * (1 + 1e-12))
+    return running * spares_suffice(failure_rate * number(known, "repair_time"), spares)
+
+
+def serving_goodput(known: Known, failure_rate: Array) -> Array:
+    """Return the share of the serving capacity that is up, at most 1.
+
+    A failure takes its domain out for ``t = restart_time + repair_time``; a domain is up ``1 / (1 + r t)`` of the time
+    at r failures per second and domain. Spare domains replace those that are out: capacity bought over capacity
+    needed, ``1 / (1 - spare_fraction)``.
+    """
+    domains_used = number(known, "chips_used") / number(known, "scale_up_size")
+    out = number_or_nan(known, "restart_time") + number(known, "repair_time")
+    up = 1 / (1 + ratio(failure_rate, domains_used) * out)
+    return np.minimum(up / (1 - number(known, "spare_fraction")), 1)
+
+
+def reliability_stage(known: Known) -> dict[str, Any]:
+    """Return failures, checkpoint interval [s], goodput and, in training, the time to train [s].
+
+    ``time_to_train = training_tokens / (tokens_per_second x goodput)``. A machine that fails faster than it restarts
+    has goodput 0 and no time to train (NaN), and with it no energy, carbon or cost per token or run.
+    """
+    rate = job_failure_rate(known)
+    training = text(known, "phase") == "train"
+    goodput = training_goodput(known, rate) if training else serving_goodput(known, rate)
+    metrics = {
+        "failures_per_day": rate,
+        "mean_time_between_failures": np.where(rate == 0, np.inf, ratio(np.ones(()), rate)),
+        "goodput": goodput,
+    }
+    if training:
+        useful_rate = number_or_nan(known, "tokens_per_second") * goodput
+        write_time = number_or_nan(known, "checkpoint_write_time")
+        metrics |= {
+            "checkpoint_interval": optimal_checkpoint_interval(rate, write_time),
+            "time_to_train": ratio(number(known, "training_tokens"), useful_rate),
+        }
+    return metrics

@@ -1,0 +1,261 @@
+"""From a file of the catalogue to an entry: schema, units, bounds, currency; every fault with file and line."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from models.quantities import Quantity, quantities
+from models.transformer import Transformer
+from sweep.catalogue.entry import Alternative, Entry, Fact, Value
+from sweep.catalogue.schema import (
+    SHAPE_FIELDS,
+    AlternativeText,
+    CalibrationText,
+    EntryText,
+    FactText,
+    PricesText,
+    WorkloadText,
+    check,
+)
+from sweep.errors import Problem, StudyError, nearest
+from sweep.units import UnitError, factor
+from sweep.yaml_source import Path_, Source, dotted, read_yaml
+
+FOREIGN = re.compile(r"\b(CNY|EUR)\b")
+MONEY = re.compile(r"\b(USD|CNY|EUR)\b")
+LITERAL = re.compile(r"\d[\d_.]*(?:[eE][-+]?\d+)?(?:\s*[A-Za-z]+(?:/[A-Za-z]+)*)?")
+NAME = re.compile(r"[A-Za-z_]\w*")
+LINKS = ("chip", "scale_up", "scale_out", "home_region")
+LABELS = ("vendor", "status", "country", "tier")
+
+Rates = Callable[[str], float]
+
+
+@dataclass(slots=True)
+class _File:
+    """A file being read: where its keys stand, what a currency is worth, and the faults found so far."""
+
+    source: Source
+    rates: Rates
+    problems: list[Problem] = field(default_factory=list)
+
+    def fault(self, path: Path_, message: str) -> None:
+        self.problems.append(Problem(message, self.source.where(path), dotted(path)))
+
+
+def read_entry(kind: str, path: Path, rates: Rates | None = None) -> tuple[Entry, bool]:
+    """Read one file of the catalogue.
+
+    Parameters
+    ----------
+    kind
+        Folder it stands in, one of ``KINDS``.
+    path
+        The file; its stem is the entry's name.
+    rates
+        Gives the exchange rate of a currency [USD per unit]; None for a price list, which states its own.
+
+    Returns
+    -------
+    entry, replaces
+        The entry, and whether it says that it replaces one of the same name.
+
+    Raises
+    ------
+    StudyError
+        With every fault in the file.
+    """
+    source = read_yaml(path)
+    text, problems = check(kind, source)
+    if text is None:
+        raise StudyError(problems)
+    file = _File(source, rates or _own_rates(text))
+    entry = _entry(kind, path.stem, text, file)
+    if file.problems:
+        raise StudyError(file.problems)
+    return entry, text.replaces
+
+
+def _own_rates(text: EntryText) -> Rates:
+    exchange = text.exchange if isinstance(text, PricesText) else {}
+
+    def rate(currency: str) -> float:
+        fact = exchange.get(currency)
+        return float(fact.value) if fact is not None and isinstance(fact.value, (int, float)) else math.nan
+
+    return rate
+
+
+def _entry(kind: str, name: str, text: EntryText, file: _File) -> Entry:
+    return Entry(
+        kind=kind,
+        name=name,
+        title=text.title,
+        file=file.source.file,
+        facts=_facts(text.facts, ("facts",), file),
+        published=_published(text.published, ("published",), file),
+        links=_words(text, LINKS),
+        labels=_words(text, LABELS),
+        sections=_sections(text, file),
+        shape=_shape(text, file),
+        verified=text.verified if isinstance(text, WorkloadText) else True,
+        notes=text.notes,
+    )
+
+
+def _words(text: EntryText, keys: tuple[str, ...]) -> Mapping[str, str]:
+    found = {key: getattr(text, key, "") for key in keys}
+    return MappingProxyType({key: value for key, value in found.items() if value})
+
+
+def _sections(text: EntryText, file: _File) -> Mapping[str, Mapping[str, Fact]]:
+    if isinstance(text, CalibrationText):
+        parts = {chip: _facts(facts, ("chips", chip), file) for chip, facts in text.chips.items()}
+    elif isinstance(text, PricesText) and text.exchange:
+        parts = {"exchange": _published(text.exchange, ("exchange",), file)}
+    else:
+        parts = {}
+    return MappingProxyType(parts)
+
+
+def _shape(text: EntryText, file: _File) -> Transformer | None:
+    if not isinstance(text, WorkloadText):
+        return None
+    if text.shape is None:
+        if not text.notes:
+            file.fault(("shape",), "is null; say why in notes")
+        return None
+    unknown = [key for key in text.shape if key not in SHAPE_FIELDS]
+    for key in unknown:
+        file.fault(("shape", key), "is no part of a model shape" + nearest(key, SHAPE_FIELDS))
+    if unknown:
+        return None
+    try:
+        return Transformer(**text.shape)
+    except (TypeError, ValueError) as error:
+        file.fault(("shape",), f"does not describe a model: {str(error).removeprefix('Transformer.__init__() ')}")
+        return None
+
+
+def _facts(texts: Mapping[str, FactText], path: Path_, file: _File) -> Mapping[str, Fact]:
+    table = quantities()
+    facts: dict[str, Fact] = {}
+    for name, text in texts.items():
+        here = (*path, name)
+        quantity = table.get(name)
+        if quantity is None or quantity.role in ("metric", "solved"):
+            inputs = [row.name for row in table.values() if row.role not in ("metric", "solved")]
+            file.fault(here, "is no input of the model; put it under 'published', or correct it" + nearest(name, inputs))
+        elif _complete(text, here, file):
+            facts[name] = _fact(text, here, file, quantity)
+    return MappingProxyType(facts)
+
+
+def _published(texts: Mapping[str, FactText], path: Path_, file: _File) -> Mapping[str, Fact]:
+    complete = {name: text for name, text in texts.items() if _complete(text, (*path, name), file)}
+    return MappingProxyType({name: _fact(text, (*path, name), file, None) for name, text in complete.items()})
+
+
+def _complete(text: FactText, path: Path_, file: _File) -> bool:
+    before = len(file.problems)
+    if text.formula is not None:
+        _check_formula(text, path, file)
+    elif text.value is None:
+        if not text.note:
+            file.fault(path, "is null (unknown) without a note; say why it is not known")
+    else:
+        if not text.source:
+            file.fault(path, "has no source; name the document, table or address it comes from")
+        if not text.date:
+            file.fault(path, "has no date; give the date of the source, such as 2025-04-16")
+    if MONEY.search(text.unit) and text.value is not None and text.currency_year is None:
+        file.fault(path, "is money without a currency_year; say of which year the price is")
+    return len(file.problems) == before
+
+
+def _check_formula(text: FactText, path: Path_, file: _File) -> None:
+    if text.value is not None:
+        file.fault(path, "has a value and a formula; keep one of them")
+    for name in NAME.findall(LITERAL.sub(" ", text.formula or "")):
+        if name not in quantities():
+            file.fault((*path, "formula"), f"uses {name}, which is no quantity" + nearest(name, quantities()))
+
+
+def _fact(text: FactText, path: Path_, file: _File, quantity: Quantity | None) -> Fact:
+    currency = FOREIGN.search(text.unit) if text.value is not None else None
+    alternatives = tuple(
+        _alternative(item, (*path, "alternatives", index), file, quantity) for index, item in enumerate(text.alternatives)
+    )
+    return Fact(
+        value=text.value,
+        unit=text.unit,
+        source=text.source,
+        date=text.date,
+        confidence=text.confidence,
+        note=text.note,
+        where=file.source.where(path),
+        currency_year=text.currency_year,
+        alternatives=alternatives,
+        formula=text.formula,
+        si=_si(text.value, text.unit, path, file, quantity),
+        exchange_rate=file.rates(currency[1]) if currency and path[0] != "exchange" else None,
+    )
+
+
+def _alternative(text: AlternativeText, path: Path_, file: _File, quantity: Quantity | None) -> Alternative:
+    return Alternative(
+        value=text.value,
+        unit=text.unit,
+        source=text.source,
+        date=text.date,
+        confidence=text.confidence,
+        note=text.note,
+        si=_si(text.value, text.unit, path, file, quantity),
+    )
+
+
+def _si(value: Any, unit: str, path: Path_, file: _File, quantity: Quantity | None) -> Value:
+    """Return a value in the model's unit, or None where there is none; faults go to the file."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        file.fault(path, f"is {value!r}; write one number or text")
+        return None
+    if quantity is None:
+        return None
+    if quantity.dtype == "text":
+        return str(value)
+    if isinstance(value, str):
+        file.fault(path, f"is the text {value!r}; write a number, and the unit in 'unit'")
+        return None
+    return _number(value, unit, path, file, quantity)
+
+
+def _number(value: float, unit: str, path: Path_, file: _File, quantity: Quantity) -> Value:
+    try:
+        human = value * factor(FOREIGN.sub("USD", unit), quantity.unit)
+    except UnitError as error:
+        wanted = f"write it in {quantity.unit}" if quantity.unit else "leave the unit away"
+        file.fault(path, f"has the wrong unit: {error}; {wanted}")
+        return None
+    currency = FOREIGN.search(unit)
+    human *= file.rates(currency[1]) if currency else 1.0
+    if math.isnan(human):
+        file.fault(path, f"is in {currency[1] if currency else unit}, for which the price list has no exchange rate")
+        return None
+    low, high = quantity.minimum, quantity.maximum
+    if (low is not None and human < low) or (high is not None and human > high):
+        bounds = " and ".join(f"{word} {limit:g}" for word, limit in (("at least", low), ("at most", high)) if limit is not None)
+        file.fault(path, f"is {human:g}{' ' if quantity.unit else ''}{quantity.unit}; it must be {bounds}")
+        return None
+    if quantity.dtype == "int" and human != int(human):
+        file.fault(path, f"is {human:g}; it must be a whole number")
+        return None
+    si = human * factor(quantity.unit, quantity.si_unit)
+    return int(si) if quantity.dtype == "int" else si

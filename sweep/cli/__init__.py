@@ -1,0 +1,5 @@
+"""The command line: ``supernode VERB``."""
+
+from sweep.cli.app import main
+
+__all__ = ["main"]

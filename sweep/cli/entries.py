@@ -1,0 +1,142 @@
+"""Catalogue entries as tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from models.quantities import quantities
+from sweep.catalogue import Entry, Fact
+from sweep.cli.output import Table, number, with_unit
+from sweep.units import factor
+
+KEY_FACTS: Mapping[str, Sequence[str]] = {
+    "chips": ("peak_bf16", "peak_fp8", "hbm_capacity", "hbm_bandwidth", "chip_power", "dies"),
+    "systems": ("scale_up_size", "system_power", "system_price"),
+    "fabrics": ("scale_up_bandwidth", "scale_out_bandwidth"),
+    "regions": ("power_price", "carbon_intensity", "power_usage_effectiveness", "shell_price_per_power"),
+}
+"""What the list of a kind shows of each entry; the other kinds show how many facts they hold."""
+
+KEY_LABELS: Mapping[str, Sequence[str]] = {
+    "chips": ("status",),
+    "systems": ("status",),
+    "fabrics": ("tier",),
+    "regions": ("country",),
+}
+SHAPE_KEYS = ("layers", "hidden", "heads", "kv_heads", "experts", "experts_per_token", "vocabulary")
+FACT_COLUMNS = ("quantity", "value>", "confidence", "date", "source", "note")
+
+
+def human(name: str, si: float | str | None) -> float | str | None:
+    """Return a value in the model's unit as one in the unit of the quantity table."""
+    row = quantities().get(name)
+    if row is None or si is None or isinstance(si, str) or row.unit == row.si_unit:
+        return si
+    return si * factor(row.si_unit, row.unit)
+
+
+def unit(name: str) -> str:
+    """Return the unit of the quantity table, empty for names that are not in it."""
+    row = quantities().get(name)
+    return row.unit if row else ""
+
+
+def overview(kind: str, entries: Sequence[Entry]) -> Table:
+    """Return the list of one kind."""
+    if kind == "workloads":
+        cells = [(entry.name, entry.title, *_shape_cells(entry)) for entry in entries]
+        return Table("", ("name", "title", *(f"{key}>" for key in SHAPE_KEYS)), [*cells], _next(kind))
+    facts, labels = KEY_FACTS.get(kind), KEY_LABELS.get(kind, ())
+    columns = ["name", "title", *labels]
+    columns += [f"{fact} [{unit(fact)}]>" if unit(fact) else f"{fact}>" for fact in facts] if facts else ["facts>"]
+    table = Table("", columns, note=_next(kind))
+    for entry in entries:
+        shown = [_key_cell(entry, fact) for fact in facts] if facts else [str(_count(entry))]
+        table.rows.append((entry.name, entry.title, *(entry.labels.get(label, "") for label in labels), *shown))
+    return table
+
+
+def _next(kind: str) -> str:
+    return f"Sources and alternatives: supernode show {kind} NAME"
+
+
+def _count(entry: Entry) -> int:
+    return len(entry.facts) + len(entry.published) + sum(len(section) for section in entry.sections.values())
+
+
+def _key_cell(entry: Entry, name: str) -> str:
+    fact = entry.facts.get(name)
+    if fact is None:
+        return "-"
+    return "formula" if fact.formula else number(human(name, fact.si))
+
+
+def _shape_cells(entry: Entry) -> list[str]:
+    return [str(getattr(entry.shape, key)) if entry.shape else "-" for key in SHAPE_KEYS]
+
+
+def heading(entry: Entry) -> list[str]:
+    """Return title, file, links and notes of an entry as lines."""
+    lines = [f"{entry.title} ({entry.name})", f"file: {entry.file}"]
+    lines += [f"{key}: {value}" for key, value in (*entry.labels.items(), *entry.links.items())]
+    if entry.shape:
+        lines.append("shape: " + ", ".join(f"{key} {value}" for key, value in asdict(entry.shape).items() if value))
+    if not entry.verified:
+        lines.append("NOT VERIFIED: the shape does not add up to the published size")
+    return lines + ([f"notes: {' '.join(entry.notes.split())}"] if entry.notes else [])
+
+
+def tables(entry: Entry) -> list[Table]:
+    """Return the facts of an entry: what the model takes, then what is published besides, then its sections."""
+    parts = [("facts", entry.facts), ("published, not taken by the model", entry.published), *entry.sections.items()]
+    return [_fact_table(title, facts) for title, facts in parts if facts]
+
+
+def _fact_table(title: str, facts: Mapping[str, Fact]) -> Table:
+    table = Table(title, FACT_COLUMNS)
+    for name, fact in facts.items():
+        table.rows.append((name, _value(fact), fact.confidence, fact.date, fact.source, _one_line(fact.note)))
+        for other in fact.alternatives:
+            value = with_unit(other.value, other.unit)
+            table.rows.append(("  or", value, other.confidence, other.date, other.source, _one_line(other.note)))
+    return table
+
+
+def _value(fact: Fact) -> str:
+    if fact.formula is not None:
+        return f"= {' '.join(fact.formula.split())}"
+    year = f" of {fact.currency_year}" if fact.currency_year is not None else ""
+    return "unknown" if fact.value is None else with_unit(fact.value, fact.unit) + year
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def as_data(entry: Entry) -> dict[str, Any]:
+    """Return an entry as JSON knows it, nothing left out; ``si`` is the value in the model's unit."""
+
+    def facts(part: Mapping[str, Fact]) -> dict[str, Any]:
+        return {name: asdict(fact) | {"si_unit": _si_unit(name)} for name, fact in part.items()}
+
+    return {
+        "kind": entry.kind,
+        "name": entry.name,
+        "title": entry.title,
+        "file": entry.file,
+        "labels": dict(entry.labels),
+        "links": dict(entry.links),
+        "facts": facts(entry.facts),
+        "published": facts(entry.published),
+        "sections": {name: facts(section) for name, section in entry.sections.items()},
+        "shape": asdict(entry.shape) if entry.shape else None,
+        "verified": entry.verified,
+        "notes": entry.notes,
+    }
+
+
+def _si_unit(name: str) -> str | None:
+    row = quantities().get(name)
+    return row.si_unit if row else None

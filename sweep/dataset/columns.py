@@ -1,0 +1,124 @@
+"""The columns of a dataset and their Arrow schema, made from the quantity table and the study.
+
+Every field carries ``unit``, ``description`` and ``role`` as metadata. Numbers are in the unit people write (the
+table's ``unit``); an axis column holds exactly what the study says, so 0.02 USD/kWh stays 0.02.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from models.quantities import Kind, Quantity
+from sweep.units import factor
+
+DESIGN = "design"
+TIMES = "_times"
+INT32_MAXIMUM = 2**31 - 1
+Floats = Literal["float32", "float64"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: what its numbers mean and how they are stored.
+
+    ``axis`` columns are what the study sweeps. ``si_unit`` is what the model computes in. ``bits`` is the width of an
+    int, 0 for other kinds. ``multiplies`` names the quantity whose multiplier the column holds.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    si_unit: str
+    role: str
+    description: str
+    axis: bool = False
+    bits: int = 0
+    multiplies: str = ""
+
+    def from_si(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return SI numbers in the unit of the column; dividing by the larger unit keeps 392 GB/s at 392."""
+        per_unit = factor(self.unit, self.si_unit)
+        return values / per_unit if per_unit >= 1 else values * factor(self.si_unit, self.unit)
+
+    def arrow_type(self, floats: Floats) -> pa.DataType:
+        """Return the Arrow type; axes keep float64, so that a value can be compared with the study's."""
+        if self.kind == "text":
+            return pa.dictionary(pa.int32(), pa.string())
+        if self.kind == "int":
+            return pa.int32() if self.bits == 32 else pa.int64()
+        return pa.float32() if floats == "float32" and not self.axis else pa.float64()
+
+
+def design_column() -> Column:
+    """Return the column that addresses a design."""
+    text = "Index of the design in the study's unpruned space; the same number always means the same design"
+    return Column(DESIGN, "int", "", "", "id", text, axis=True, bits=64)
+
+
+def sample_column(name: str) -> Column:
+    """Return the column that numbers the points of a sample."""
+    return Column(
+        name, "int", "", "", "id", "Number of the sampled point; the same number draws the same values", bits=64
+    )
+
+
+def quantity_column(quantity: Quantity, *, axis: bool = False, role: str = "") -> Column:
+    """Return the column of a quantity of the table; ``role`` is the study's view of it when it has one."""
+    narrow = quantity.maximum is not None and quantity.maximum <= INT32_MAXIMUM
+    return Column(
+        name=quantity.name,
+        kind=quantity.dtype,
+        unit=quantity.unit,
+        si_unit=quantity.si_unit,
+        role=role or quantity.role,
+        description=quantity.description,
+        axis=axis,
+        bits=(32 if narrow else 64) if quantity.dtype == "int" else 0,
+    )
+
+
+def times_column(quantity: Quantity, role: str) -> Column:
+    """Return the column of the multiplier that a study puts on a quantity."""
+    text = f"Multiplier of the design's own {quantity.name}"
+    return Column(
+        quantity.name + TIMES, "float", "", "", role or quantity.role, text, axis=True, multiplies=quantity.name
+    )
+
+
+def expression_column(name: str, si_unit: str, text: str) -> Column:
+    """Return the column of a metric that the study defines by an expression; its numbers are SI."""
+    return Column(name, "float", si_unit, si_unit, "metric", f"Defined by the study: {text}")
+
+
+def arrow_schema(columns: Iterable[Column], floats: Floats, about: Mapping[str, str]) -> pa.Schema:
+    """Return the schema of every part of a run; ``about`` goes into the schema's own metadata."""
+    fields = [
+        pa.field(
+            column.name,
+            column.arrow_type(floats),
+            nullable=column.name != DESIGN,
+            metadata={"unit": column.unit, "description": column.description, "role": column.role},
+        )
+        for column in columns
+    ]
+    return pa.schema(fields, metadata=dict(about))
+
+
+def columns_csv(columns: Iterable[Column], floats: Floats) -> bytes:
+    """Return the data dictionary that lies beside the data: name, type, unit, role, description."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("name", "type", "unit", "role", "description"))
+    for column in columns:
+        arrow = column.arrow_type(floats)
+        kind = "text" if column.kind == "text" else "double" if arrow == pa.float64() else str(arrow)
+        writer.writerow((column.name, kind, column.unit, column.role, column.description))
+    return text.getvalue().encode()

@@ -1,0 +1,59 @@
+"""SQL over a run through DuckDB: the tables ``designs``, ``columns``, ``sources`` and ``parts``, read only."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from sweep.dataset.columns import columns_csv
+from sweep.dataset.layout import SOURCES
+from sweep.dataset.runs import Run
+from sweep.dataset.store import LocalStore
+from sweep.errors import SweepError
+
+TABLES = ("designs", "columns", "sources", "parts")
+READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
+
+
+def connect(run: Run) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory DuckDB that sees the run's files and no others, and cannot be told to."""
+    connection = duckdb.connect()
+    if isinstance(run.store, LocalStore) and run.files():
+        connection.execute("SET allowed_directories = [$1]", [f"{run.store.root}/"])
+        files = ", ".join("'" + file.replace("'", "''") + "'" for file in run.files())
+        connection.execute(f"CREATE VIEW designs AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+    else:
+        connection.register("designs", run.table())
+    connection.register("columns", _csv(columns_csv(run.manifest.columns, run.manifest.floats)))
+    connection.register("sources", _csv(run.store.get(SOURCES)))
+    connection.register("parts", pa.Table.from_pylist([asdict(part) for part in run.parts]))
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def query(run: Run, sql: str) -> pa.Table:
+    """Return the answer to one SELECT. Raises ``SweepError`` with DuckDB's first sentence when there is none."""
+    try:
+        statements = duckdb.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type not in READING:
+            raise SweepError(f"give one SELECT over the tables {', '.join(TABLES)}; a query cannot write")
+        with connect(run) as connection:
+            return connection.execute(statements[0]).to_arrow_table()
+    except duckdb.Error as error:
+        raise SweepError(f"the query failed: {str(error).strip()}") from error
+
+
+def _csv(content: bytes) -> pa.Table:
+    """Return a small CSV as text columns; its numbers may be formulas or empty."""
+    header = content.split(b"\n", 1)[0].decode().split(",")
+    options = pacsv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True)
+    return pacsv.read_csv(io.BytesIO(content), convert_options=options, parse_options=_multiline())
+
+
+def _multiline() -> pacsv.ParseOptions:
+    return pacsv.ParseOptions(newlines_in_values=True)

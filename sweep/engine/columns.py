@@ -1,0 +1,87 @@
+"""What a study's dataset looks like: its columns, and which of its rows stay."""
+
+from __future__ import annotations
+
+from models.quantities import quantities
+from sweep.dataset.columns import (
+    TIMES,
+    Column,
+    design_column,
+    expression_column,
+    quantity_column,
+    sample_column,
+    times_column,
+)
+from sweep.dataset.reduce import Goal, Keep
+from sweep.space import SampleAxis
+from sweep.study import Study
+
+
+def study_columns(study: Study) -> tuple[Column, ...]:
+    """Return every column of a study's dataset: the id, what is swept, the status, what is asked for."""
+    columns = [design_column(), *(sample_column(name) for name in _samples(study))]
+    for name in study.input_names:
+        quantity, role = quantities()[name], study.roles[name]
+        multiplied = name in study.times
+        columns.append(quantity_column(quantity, axis=not multiplied, role=role))
+        if multiplied:
+            columns.append(times_column(quantity, role))
+    held = {column.name for column in columns}
+    wanted = [*study.output_names, *(goal.column for goal in goals(study))]
+    return (*columns, *(output_column(study, name) for name in dict.fromkeys(wanted) if name not in held))
+
+
+def output_column(study: Study, name: str) -> Column:
+    """Return the column of a quantity of the model or of a metric that the study defines."""
+    if name in study.metrics:
+        expression = study.metrics[name]
+        return expression_column(name, expression.si_unit, expression.text)
+    return quantity_column(quantities()[name])
+
+
+def goals(study: Study) -> tuple[Goal, ...]:
+    """Return the columns by which rows are kept: the axes of the front, or the objective."""
+    if study.keep.kind == "pareto":
+        return tuple(Goal(goal.name, goal.direction == "maximize") for goal in study.keep.goals)
+    if study.keep.kind in {"best", "top"} and study.objective is not None:
+        return (Goal(study.objective.name, study.objective.direction == "maximize"),)
+    return ()
+
+
+def study_keep(study: Study) -> Keep:
+    """Return which rows stay."""
+    return Keep(
+        kind=study.keep.kind,
+        goals=goals(study),
+        scenarios=scenario_columns(study),
+        count=int(study.keep.number) if study.keep.kind == "top" else 1,
+        fraction=study.keep.number if study.keep.kind == "sample" else 1.0,
+        seed=study.seed,
+    )
+
+
+def scenario_columns(study: Study) -> tuple[str, ...]:
+    """Return the columns whose combinations are the scenarios.
+
+    A multiplied quantity counts by its multiplier, so that designs with other figures of their own meet in one scenario;
+    by its value as well when some block of the study sets it absolutely.
+    """
+    columns: list[str] = []
+    for name in study.scenarios:
+        if name in study.times:
+            columns.append(name + TIMES)
+        if name not in study.times or _absolute_somewhere(study, name):
+            columns.append(name)
+    return tuple(columns)
+
+
+def _absolute_somewhere(study: Study, name: str) -> bool:
+    return any(
+        name in block.constants or any(name in axis.names and name not in axis.times for axis in block.axes)
+        for block in study.space.blocks
+    )
+
+
+def _samples(study: Study) -> tuple[str, ...]:
+    axes = (axis for block in study.space.blocks for axis in block.axes)
+    return tuple(dict.fromkeys(axis.index for axis in axes if isinstance(axis, SampleAxis)))

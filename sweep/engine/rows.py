@@ -1,0 +1,214 @@
+"""From a chunk to the rows of its part: the model's open-mesh results, flattened into the study's columns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from models.evaluate import evaluate
+from models.reasons import REASONS
+from sweep.catalogue import Catalogue
+from sweep.dataset.columns import DESIGN, Column
+from sweep.engine.cells import Cell, cells
+from sweep.expressions import Expression
+from sweep.inputs import cell_inputs
+from sweep.space import Chunk
+from sweep.study import Study
+
+Values = NDArray[Any]
+Mask = NDArray[np.bool_]
+NEARLY_WHOLE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one chunk, ``pruned`` of whose designs ``where`` dropped; ``seconds`` were spent in the model."""
+
+    table: pa.Table
+    pruned: int
+    seconds: float
+
+
+def evaluate_chunk(
+    study: Study, catalogue: Catalogue, chunk: Chunk, columns: Sequence[Column], schema: pa.Schema, stop: int
+) -> Rows:
+    """Return the rows of a chunk, in the order of their ids, below the id ``stop``.
+
+    Every design that passes ``where`` has one. ``require`` makes a row infeasible and names itself as the reason; where
+    the model finds no feasible design its results are null, and so is every number that depends on an unknown fact.
+    """
+    started = time.perf_counter()
+    ids = np.arange(chunk.first, chunk.first + chunk.rows, dtype=np.int64)
+    block = _Block(columns, schema, chunk.rows)
+    for cell in cells(chunk):
+        with np.errstate(all="ignore"):  # NaN and infinity are values here: unknown, or never
+            _fill(block, study, catalogue, cell)
+    keep = block.keep & (ids < stop)
+    seconds = time.perf_counter() - started
+    table = block.table(ids, keep)
+    return Rows(table, int(np.count_nonzero(~block.keep & (ids < stop))), seconds)
+
+
+def _fill(block: _Block, study: Study, catalogue: Catalogue, cell: Cell) -> None:
+    known = cell_inputs(study, catalogue, cell.structural, cell.mesh, cell.times)
+    passing = _all_true(study.where, known)
+    block.keep[cell.rows] = np.broadcast_to(passing, cell.shape).reshape(-1)
+    if not passing.any():
+        return
+    results = evaluate(known)
+    known = {**known, **results}
+    for name, metric in study.metrics.items():
+        known[name] = metric.evaluate(known)
+    solved = {*results, *study.metrics}
+    unsolved = np.asarray(known["status"]) != 0
+    verdict = _verdict(study.require, known, unsolved)
+    for column in block.columns:
+        if column.name == "status":
+            block.put_codes(column, cell, ("ok", "infeasible"), (verdict != 0).astype(np.int32))
+        elif column.name == "reason":
+            block.put_codes(column, cell, reasons(study), verdict)
+        elif column.name != DESIGN:
+            block.put(column, cell, _value(column, cell, known), unsolved if column.name in solved else None)
+
+
+def reasons(study: Study) -> tuple[str | None, ...]:
+    """Return what the codes of a verdict say: 0 nothing, then the model's reasons, then each ``require`` of the study.
+
+    A requirement has two codes: it does not hold, or a fact it needs is not known.
+    """
+    required = [text for each in study.require for text in (each.text, f"{each.text}: not known")]
+    return (None, *REASONS[1:], *required)
+
+
+def _verdict(require: Iterable[Expression], known: Mapping[str, Any], unsolved: Mask) -> NDArray[np.int32]:
+    """Return a code of ``reasons`` per design: the model's reason first, then the first requirement that fails."""
+    verdict = np.where(unsolved, np.asarray(known["reason"], dtype=np.int32), np.int32(0))
+    for number, condition in enumerate(require):
+        holds = np.asarray(condition.evaluate(known), dtype=np.bool_)
+        unknown = _any_nan(known[name] for name in condition.names)
+        code = np.where(unknown, np.int32(len(REASONS) + 2 * number + 1), np.int32(len(REASONS) + 2 * number))
+        verdict = np.where((verdict == 0) & (unknown | ~holds), code, verdict)
+    return verdict
+
+
+def _all_true(conditions: Iterable[Expression], known: Mapping[str, Any]) -> Mask:
+    passing = np.ones((), dtype=np.bool_)
+    for condition in conditions:
+        passing = np.logical_and(passing, condition.evaluate(known))
+    return passing
+
+
+def _any_nan(values: Iterable[Any]) -> Mask:
+    found = np.zeros((), dtype=np.bool_)
+    for value in values:
+        array = np.asarray(value)
+        if array.dtype.kind == "f":
+            found = found | np.isnan(array)
+    return found
+
+
+def _value(column: Column, cell: Cell, known: Mapping[str, Any]) -> Any:
+    """Return what a column holds in a cell [the column's unit]: what the study wrote, otherwise what the model says."""
+    name = column.multiplies or column.name
+    if column.multiplies:
+        return cell.mesh[name] if name in cell.times else 1.0
+    if name in cell.structural and name not in cell.times:
+        return cell.structural[name]
+    if name in cell.mesh and name not in cell.times:
+        return cell.mesh[name]
+    value = known.get(name)
+    if column.kind == "text":
+        return value
+    return column.from_si(np.asarray(np.nan if value is None else value, dtype=np.float64))
+
+
+class _Block:
+    """Columns of a chunk under construction: numbers with NaN for null, text as codes with -1 for null."""
+
+    def __init__(self, columns: Sequence[Column], schema: pa.Schema, rows: int) -> None:
+        self.columns = columns
+        self.schema = schema
+        self.keep = np.zeros(rows, dtype=np.bool_)
+        self._words: dict[str, dict[str, int]] = {column.name: {} for column in columns if column.kind == "text"}
+        self._arrays = {column.name: self._empty(column, rows) for column in columns if column.name != DESIGN}
+
+    def _empty(self, column: Column, rows: int) -> Values:
+        if column.kind == "text":
+            return np.empty(rows, dtype=np.int32)
+        narrow = self.schema.field(column.name).type == pa.float32()
+        return np.empty(rows, dtype=np.float32 if narrow else np.float64)
+
+    def put(self, column: Column, cell: Cell, value: Any, null: Mask | None) -> None:
+        """Write a value that broadcasts to the cell; it becomes null where ``null`` is true."""
+        if column.kind == "text":
+            self._put_text(column, cell, value, null)
+            return
+        numbers = np.asarray(value)
+        if column.kind == "int":
+            numbers = whole(column.name, numbers)
+        self._write(column.name, cell, numbers if null is None else np.where(null, np.nan, numbers))
+
+    def put_codes(self, column: Column, cell: Cell, words: Sequence[str | None], codes: NDArray[np.int32]) -> None:
+        """Write text given as codes into ``words``; the word None is null."""
+        used, inverse = np.unique(codes, return_inverse=True)
+        own = np.array([self._code(column.name, words[code]) for code in used.tolist()], dtype=np.int32)
+        self._write(column.name, cell, own[inverse].reshape(codes.shape))
+
+    def _put_text(self, column: Column, cell: Cell, value: Any, null: Mask | None) -> None:
+        words, inverse = np.unique(np.asarray("" if value is None else value, dtype=np.str_), return_inverse=True)
+        own = np.array([self._code(column.name, word or None) for word in words.tolist()], dtype=np.int32)
+        codes = own[inverse].reshape(np.shape(value))
+        self._write(column.name, cell, codes if null is None else np.where(null, np.int32(-1), codes))
+
+    def _code(self, name: str, word: str | None) -> int:
+        known = self._words[name]
+        return -1 if word is None else known.setdefault(word, len(known))
+
+    def _write(self, name: str, cell: Cell, values: Values) -> None:
+        if isinstance(cell.rows, slice):
+            self._arrays[name][cell.rows].reshape(cell.shape)[...] = values
+        else:
+            self._arrays[name][cell.rows] = np.broadcast_to(values, cell.shape).reshape(-1)
+
+    def table(self, ids: NDArray[np.int64], keep: Mask) -> pa.Table:
+        """Return the kept rows as an Arrow table."""
+        everything = bool(keep.all())
+        arrays = []
+        for column, field in zip(self.columns, self.schema, strict=True):
+            values = ids if column.name == DESIGN else self._arrays.pop(column.name)
+            arrays.append(self._arrow(column, field, values if everything else values[keep]))
+        return pa.Table.from_arrays(arrays, schema=self.schema)
+
+    def _arrow(self, column: Column, field: pa.Field, values: Values) -> pa.Array:
+        if column.kind == "text":
+            return _text_array(values, list(self._words[column.name]))
+        if column.kind == "int" and values.dtype.kind == "f":
+            null = np.isnan(values)
+            return pa.array(np.where(null, 0, values).astype(np.int64), mask=null).cast(field.type)
+        return pa.array(values, type=field.type, from_pandas=True)
+
+
+def whole(name: str, numbers: Values) -> Values:
+    """Return counts as whole numbers, NaN kept. Raises ``ValueError`` when one is not whole: the model has a defect."""
+    if numbers.dtype.kind != "f":
+        return numbers
+    rounded = np.rint(numbers)
+    if (np.abs(numbers - rounded) > NEARLY_WHOLE * np.maximum(np.abs(numbers), 1)).any():
+        raise ValueError(f"{name} is a count, and the model returns one that is not whole")
+    return rounded
+
+
+def _text_array(codes: NDArray[np.int32], words: list[str]) -> pa.DictionaryArray:
+    """Return text as an Arrow dictionary that holds the words in use only, sorted."""
+    used = np.unique(codes[codes >= 0])
+    order = sorted(used.tolist(), key=lambda code: words[code])
+    place = np.full(len(words) + 1, 0, dtype=np.int32)  # the last entry is what -1 reads
+    place[order] = np.arange(len(order), dtype=np.int32)
+    indices = pa.array(place[codes], mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array([words[code] for code in order], type=pa.string()))

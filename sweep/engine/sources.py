@@ -1,0 +1,60 @@
+"""``sources.csv``: every fact a run can use, with where it comes from."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+
+from sweep.catalogue import Catalogue
+from sweep.catalogue.entry import Resolved
+from sweep.space import Block
+from sweep.study import Study
+
+HEADER = ("fact", "value", "unit", "formula", "source", "date", "confidence", "kind", "entry", "note")
+
+
+def used_facts(study: Study, catalogue: Catalogue) -> list[Resolved]:
+    """Return every fact that some design of the study takes from the catalogue, each once.
+
+    It reads all entries the study needs, so that a worker on another machine finds them in memory.
+    """
+    found: dict[tuple[str, str, str], Resolved] = {}
+    for block in study.space.blocks:
+        systems, workloads, regions = (_words(block, name) for name in ("system", "workload", "region"))
+        for system, workload, region in itertools.product(systems, workloads, regions):
+            if system is not None:
+                for fact in catalogue.facts(system, workload, region).values():
+                    found.setdefault((fact.kind, fact.entry, fact.name), fact)
+    return [found[key] for key in sorted(found)]
+
+
+def _words(block: Block, name: str) -> list[str | None]:
+    """Return every value of a text quantity in a block; None when the block does not say."""
+    if name in block.constants:
+        return [str(block.constants[name])]
+    for axis in block.axes:
+        if name in axis.names:
+            return list(dict.fromkeys(axis.values(name, 0, axis.size).tolist()))
+    return [None]
+
+
+def sources_csv(study: Study, catalogue: Catalogue) -> bytes:
+    """Return the table of sources: the catalogue's facts, then what the study puts in their place."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows(_rows(study, catalogue))
+    return text.getvalue().encode()
+
+
+def _rows(study: Study, catalogue: Catalogue) -> Iterator[tuple[object, ...]]:
+    for each in used_facts(study, catalogue):
+        fact = each.fact
+        yield (
+            each.name, fact.value, fact.unit, fact.formula, fact.source, fact.date, fact.confidence, each.kind,
+            each.entry, fact.note,
+        )  # fmt: skip
+    for constant in study.facts:
+        yield (constant.name, constant.value, "", "", "the study", "", "", "study", study.name, constant.system)

@@ -1,0 +1,150 @@
+"""Faults of one study, collected with the place of each, so that a user sees all of them at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from sweep.errors import Problem, StudyError, nearest
+from sweep.yaml_source import Path_, Source, dotted
+
+SENTENCES = {
+    "missing": "is required and missing",
+    "string_type": "needs a word or a text",
+    "int_type": "needs a whole number",
+    "list_type": "needs a list",
+    "dict_type": "needs keys and values",
+    "model_type": "needs keys and values",
+    "bool_type": "needs true or false",
+    "bool_parsing": "needs true or false",
+    "too_short": "is empty; give at least one value",
+}
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults found so far in one source.
+
+    ``options`` holds the command-line option that set a path, ``broken`` the paths that break the grammar.
+    """
+
+    source: Source
+    options: Mapping[Path_, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    broken: list[Path_] = field(default_factory=list)
+
+    def where(self, path: Path_) -> str:
+        """Return the option that set a path, or its file and line."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.options:
+                return self.options[path[:length]]
+        return self.source.where(path)
+
+    def add(self, path: Path_, message: str) -> None:
+        """Note one fault at a path, once; what only follows from a part that is broken itself is left out."""
+        if any(path == other[: len(path)] and len(path) < len(other) for other in self.broken):
+            return
+        problem = Problem(message, self.where(path), dotted(path))
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def stop_if_any(self) -> None:
+        """Raise ``StudyError`` with everything found, in the order of the file."""
+        if self.problems:
+            raise StudyError(sorted(self.problems, key=_line))
+
+
+def _line(problem: Problem) -> tuple[str, int]:
+    file, _, line = problem.where.rpartition(":")
+    return (file, int(line)) if line.isdigit() else (problem.where, 0)
+
+
+def add_pydantic(faults: Faults, error: ValidationError, model: type[BaseModel]) -> list[Path_]:
+    """Note what pydantic found, as sentences at the paths of the file; return the paths."""
+    paths = []
+    for fault in error.errors(include_url=False):
+        path = _real_path(fault["loc"], faults.source.data, missing=fault["type"] == "missing")
+        faults.add(path, _sentence(fault, _allowed(model, fault["loc"])))
+        paths.append(path)
+    faults.broken.extend(paths)
+    return paths
+
+
+def without(data: Any, paths: Iterable[Path_]) -> Any:
+    """Return a copy of plain data without the keys that hold these paths."""
+    kept = copy.deepcopy(data)
+    for path in paths:
+        place, holder = kept, None
+        for part in path:
+            if isinstance(place, dict) and part in place:
+                holder, key = place, part
+                place = place[part]
+            elif isinstance(place, list) and isinstance(part, int) and part < len(place):
+                place = place[part]
+            else:
+                break
+        if holder is not None:
+            holder.pop(key)
+    return kept
+
+
+def _real_path(location: Iterable[str | int], data: Any, *, missing: bool) -> Path_:
+    """Drop the parts of a pydantic location that name a branch of a union and not a place in the file."""
+    path: list[str | int] = []
+    parts = list(location)
+    for index, part in enumerate(parts):
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        elif not (missing and index == len(parts) - 1):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _allowed(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
+    """Return the keys allowed beside the last part of a location, as far as they can be known."""
+    from sweep.study import grammar  # noqa: PLC0415 - the grammar does not depend on this module
+
+    if len(location) == 1:
+        return [field.alias or name for name, field in model.model_fields.items()]
+    owners: dict[str | int, type[BaseModel]] = {
+        "values": grammar.ValueList,
+        "linear": grammar.Linear,
+        "log": grammar.Logarithmic,
+        "from": grammar.FromTo,
+        "times": grammar.Times,
+        "basis": grammar.Basis,
+        "objective": grammar.Objective,
+        "sample": grammar.Sample,
+        "blocks": grammar.SubSweep,
+    }
+    found = next((owners[part] for part in reversed(location[:-1]) if part in owners), None)
+    if location[0] == "sample" and len(location) > 3:
+        found = grammar.Interval
+    return [field.alias or name for name, field in found.model_fields.items()] if found else []
+
+
+def _sentence(fault: Any, allowed: list[str]) -> str:
+    kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"is no key here{nearest(str(fault['loc'][-1]), allowed)}"
+    if kind in SENTENCES:
+        given = "" if kind in {"missing", "too_short"} else f", got {_shown(value)}"
+        return SENTENCES[kind] + given
+    if kind == "literal_error":
+        return f"{_shown(value)} is not allowed; write {context['expected'].replace(chr(39), '')}"
+    if kind == "string_pattern_mismatch":
+        return f"{_shown(value)} is no name of a study; use lower-case letters, digits, points and dashes"
+    message = str(fault["msg"])
+    return f"{message[0].lower()}{message[1:]}, got {_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if not isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

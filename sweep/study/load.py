@@ -1,0 +1,255 @@
+"""From a file to a checked study: read, override, check everything, build the space."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from models.quantities import quantities
+from sweep.catalogue import Catalogue
+from sweep.errors import StudyError
+from sweep.space import Block, Range, SampleAxis, Space, sample_axis
+from sweep.study import grammar
+from sweep.study.axes import Reader, Spaced
+from sweep.study.conditions import read_conditions
+from sweep.study.constants import read_facts
+from sweep.study.faults import Faults, add_pydantic, without
+from sweep.study.layout import Layout, SectionReader, split_by_system, systems_of
+from sweep.study.outputs import Names, read_basis, read_columns, read_keep, read_objective, read_partition
+from sweep.study.overrides import apply_overrides
+from sweep.study.spaces import build_block
+from sweep.study.study import Role, Study
+from sweep.study.values import vocabulary_of
+from sweep.study.workloads import Job, model_facts, read_jobs, workload_axis
+from sweep.yaml_source import Source, read_yaml
+
+GRAMMAR_ROUNDS = 3
+METHODS = {"sobol": "sobol", "lhs": "latin_hypercube", "random": "random"}
+
+
+def open_study(
+    path: Path | str, overrides: Sequence[str] = (), catalogue_dirs: Sequence[Path] = ()
+) -> tuple[Study, Catalogue]:
+    """Return a study with the catalogue it asks for: the program's, the user's folders, and those the study names."""
+    source, options = apply_overrides(read_yaml(Path(path)), overrides)
+    faults = Faults(source, options)
+    folders = [str(folder) for folder in _folders(_parsed(faults), Path(path))]
+    catalogue = Catalogue.load([*catalogue_dirs, *(Path(folder) for folder in folders)])
+    return load_study(path, catalogue, overrides), catalogue
+
+
+def load_study(path: Path | str, catalogue: Catalogue, overrides: Sequence[str] = ()) -> Study:
+    """Return a checked study.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+    catalogue
+        Where systems, models and regions are looked up. ``open_study`` also loads the folders that the study names.
+    overrides
+        ``dotted.path=value`` each, as after ``--set``.
+
+    Raises
+    ------
+    StudyError
+        With every fault found, each with its file and line (or its option), path, and what is allowed.
+    """
+    source, options = apply_overrides(read_yaml(Path(path)), overrides)
+    faults = Faults(source, options)
+    return _Loading(Path(path), _parsed(faults), catalogue, faults).study()
+
+
+def _parsed(faults: Faults) -> grammar.StudyFile:
+    """Return the file as typed data, without the parts that break the grammar; those are noted as faults.
+
+    Raises ``StudyError`` when too little is left to look further.
+    """
+    data = faults.source.data
+    if "uncertain" in data:
+        faults.add(("uncertain",), "is not supported yet; sample the quantities instead, with sample: {method: sobol, ...}")
+        data = {key: value for key, value in data.items() if key != "uncertain"}
+    for _ in range(GRAMMAR_ROUNDS):
+        try:
+            return grammar.StudyFile.model_validate(data)
+        except ValidationError as error:
+            data = without(data, add_pydantic(faults, error, grammar.StudyFile))
+    faults.stop_if_any()
+    raise AssertionError("the grammar refused a study without a fault")
+
+
+def _folders(file: grammar.StudyFile, path: Path) -> list[Path]:
+    return [(path.parent / folder).resolve() for folder in file.catalogue]
+
+
+@dataclass(slots=True)
+class _Loading:
+    """One study being loaded: what all steps share."""
+
+    path: Path
+    file: grammar.StudyFile
+    catalogue: Catalogue
+    faults: Faults
+
+    def study(self) -> Study:
+        """Return the checked study or raise with every fault."""
+        file, faults = self.file, self.faults
+        vocabulary = vocabulary_of(self.catalogue)
+        reader = Reader(faults, vocabulary)
+        single = isinstance(faults.source.data["workload"], dict)
+        jobs = read_jobs(file.workload, single=single, faults=faults, vocabulary=vocabulary)
+        layouts = self._layouts(reader, jobs)
+        roles, places = _roles(layouts, jobs, file.sample)
+        facts = read_facts(file.facts, roles, faults, vocabulary)
+        conditions = read_conditions(file, roles, faults)
+        phases = {str(job.values.get("phase")) for job in jobs}
+        names = Names(tuple(roles), tuple(conditions.metrics), tuple(conditions.derive))
+        objective = read_objective(file.objective, names, faults)
+        keep = read_keep(file.keep, objective, names, faults)
+        columns = read_columns(file.columns, phases, objective, keep, names, faults)
+        partition = read_partition(file.partition, names, faults)
+        basis = read_basis(file.basis, phases, faults)
+        sample = self._sample(reader)
+        faults.stop_if_any()
+        blocks = self._blocks(layouts, jobs, sample, partition)
+        faults.stop_if_any()
+        return Study(
+            name=file.study,
+            question=file.question,
+            space=Space.of(blocks),
+            roles=roles,
+            places={name: faults.where(path) for name, path in places.items()},
+            times=frozenset(name for block in blocks for axis in block.axes for name in axis.times),
+            facts=facts,
+            derive=conditions.derive,
+            where=conditions.where,
+            require=conditions.require,
+            metrics=conditions.metrics,
+            objective=objective,
+            keep=keep,
+            columns=columns,
+            partition=partition,
+            basis=basis,
+            seed=file.seed,
+            float_type=file.float_,
+            rows_per_part=file.rows_per_part,
+            catalogue_dirs=tuple(str(folder) for folder in _folders(file, self.path)),
+            file=str(self.path),
+            text=_text(self.path, faults, file),
+            digest=_digest(file, self.catalogue),
+        )
+
+    def _layouts(self, reader: Reader, jobs: Sequence[Job]) -> list[Layout]:
+        """Return the layout of every sub-sweep; without ``blocks`` there is one."""
+        workload_names = list(dict.fromkeys(name for job in jobs for name in job.values))
+        if any(job.precision for job in jobs):
+            workload_names.append("precision")
+        sections = SectionReader(reader, workload_names)
+        base = sections.read(self.file.levers, self.file.scenarios)
+        layouts = [
+            base.replaced_by(sections.read(block.levers, block.scenarios, ("blocks", index)))
+            for index, block in enumerate(self.file.blocks)
+        ] or [base]
+        for layout in layouts:
+            self._check_systems(layout, jobs)
+        return layouts
+
+    def _check_systems(self, layout: Layout, jobs: Sequence[Job]) -> None:
+        systems = systems_of(layout.shared)
+        if not systems and "system" not in layout.places:
+            self.faults.add(("levers",), "needs a system, such as system: [cloudmatrix384, gb200-nvl72]")
+        for name in layout.own:
+            if systems and name not in systems:
+                section = next(key for key in ("levers", "scenarios") if name in self._given(key))
+                self.faults.add((section, name), f"is not among the systems of this study: {', '.join(systems)}")
+        for index, job in enumerate(jobs):
+            missing = [system for system in systems if job.precision and system not in job.precision]
+            if missing:
+                at = ("workload", index) if isinstance(self.faults.source.data["workload"], list) else ("workload",)
+                self.faults.add((*at, "precision"), f"has no entry for {', '.join(missing)}; name every system")
+
+    def _given(self, section: str) -> dict[str, Any]:
+        """Return everything that any part of the file says under one section."""
+        data = self.faults.source.data
+        parts = [data, *data.get("blocks", [])]
+        return {key: value for part in parts for key, value in (part.get(section) or {}).items()}
+
+    def _sample(self, reader: Reader) -> SampleAxis | None:
+        given = self.file.sample
+        if given is None:
+            return None
+        ranges = {name: reader.interval(name, item, ("sample", "over", name)) for name, item in given.over.items()}
+        found = {name: item for name, item in ranges.items() if item is not None}
+        times = [name for name, item in found.items() if item.times]
+        if len(found) < len(ranges):
+            return None
+        marginals = {name: _range(item) for name, item in found.items()}
+        return sample_axis(marginals, given.points, METHODS[given.method], self.file.seed, times=times)
+
+    def _blocks(
+        self, layouts: Sequence[Layout], jobs: Sequence[Job], sample: SampleAxis | None, partition: Sequence[str]
+    ) -> list[Block]:
+        models = {str(job.values["workload"]) for job in jobs}
+        sampled = set(sample.names) if sample is not None else set()
+        blocks = []
+        for layout in layouts:
+            for systems, axes in split_by_system(layout, jobs):
+                facts = model_facts(self.catalogue, models)
+                axes = (workload_axis(jobs, systems[0], facts), *axes)
+                kept = [tuple(grid for grid in grids if grid.name not in sampled) for grids in axes]
+                block = build_block([grids for grids in kept if grids], sample, partition, self.faults)
+                blocks += [block] if block is not None else []
+        return blocks
+
+
+def _range(item: Spaced) -> Range:
+    whole = quantities()[item.name].dtype == "int" and not item.times
+    return Range(item.start, item.stop, item.spacing, whole)
+
+
+def _roles(layouts: Sequence[Layout], jobs: Sequence[Job], sample: grammar.Sample | None) -> tuple[Any, Any]:
+    """Return lever or scenario of every quantity in study order, and the path where each is set."""
+    roles: dict[str, Role] = {}
+    places: dict[str, tuple[str | int, ...]] = {}
+    for job in jobs:
+        for name in (*job.values, *(["precision"] if job.precision else [])):
+            roles[name] = "lever" if quantities()[name].role == "lever" else "scenario"
+            places[name] = ("workload",)
+    for layout in layouts:
+        roles |= layout.roles
+        places |= layout.places
+    for name in sample.over if sample is not None else ():
+        if name in quantities():
+            roles[name] = "lever" if quantities()[name].role == "lever" else "scenario"
+            places[name] = ("sample", "over", name)
+    return roles, places
+
+
+def _text(path: Path, faults: Faults, file: grammar.StudyFile) -> str:
+    """Return the study as run: the file itself, or written anew when options or relative folders changed it."""
+    if not faults.options and not file.catalogue:
+        return path.read_text(encoding="utf-8")
+    data = dict(faults.source.data)
+    if file.catalogue:
+        data["catalogue"] = [str(folder) for folder in _folders(file, path)]
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.sort_base_mapping_type_on_output = False
+    yaml.default_flow_style = None
+    yaml.dump(data, stream)
+    return "".join(f"# {option}\n" for option in dict.fromkeys(faults.options.values())) + stream.getvalue()
+
+
+def _digest(file: grammar.StudyFile, catalogue: Catalogue) -> str:
+    """Return the fingerprint of what decides the results: not the question, nor where folders lie."""
+    content = file.model_dump(mode="json", by_alias=True, exclude={"question", "catalogue"})
+    text = json.dumps([content, catalogue.digest()], ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,147 @@
+"""Values of a study against the quantity table and the catalogue: names, units, bounds."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from models.quantities import Quantity, quantities
+from sweep.catalogue import Catalogue
+from sweep.errors import nearest
+from sweep.study.faults import Faults
+from sweep.units import UnitError, convert
+from sweep.yaml_source import Path_
+
+Scalar = int | float | str
+Value = int | float | str
+
+PRECISIONS = tuple(
+    name.removeprefix("peak_") for name in quantities() if name.startswith("peak_") and name != "peak_vector"
+)
+FIXED = {
+    "precision": PRECISIONS,
+    "phase": ("train", "serve"),
+    "recompute": ("none", "selective", "full"),
+    "placement": ("data", "pipeline"),
+}
+
+
+def vocabulary_of(catalogue: Catalogue) -> Vocabulary:
+    """Return the words of the catalogue and of the model."""
+    words: dict[str, Sequence[str]] = dict(FIXED)
+    words["system"] = catalogue.names("systems")
+    words["workload"] = catalogue.names("workloads")
+    words["region"] = ["own", *catalogue.names("regions")]
+    return Vocabulary(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The words that text quantities may take, by quantity."""
+
+    words: Mapping[str, Sequence[str]]
+
+    def is_quantity(self, name: str) -> bool:
+        """Whether a name is a quantity that a study may set."""
+        quantity = quantities().get(name)
+        return quantity is not None and quantity.is_input
+
+    def fault(self, name: str, value: str) -> str:
+        """Return what is wrong with a word, or nothing."""
+        if name in self.words and value not in self.words[name]:
+            return f"{value!r} is not known as {name.replace('_', ' ')}{nearest(value, self.words[name])}"
+        if name == "buyer_country" and not re.fullmatch(r"[A-Z]{2}", value):
+            return f"{value!r} is no country code; write two capital letters such as US or CN"
+        if name == "rule_date" and not _is_date(value):
+            return f"{value!r} is no date; write it as YYYY-MM-DD"
+        return ""
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def input_quantity(name: str, path: Path_, faults: Faults) -> Quantity | None:
+    """Return the quantity a study may set under this name, or note why not."""
+    quantity = quantities().get(name)
+    if quantity is None:
+        options = [row.name for row in quantities().values() if row.is_input]
+        faults.add(path, f"is no quantity of the model{nearest(name, options)}")
+        return None
+    if not quantity.is_input:
+        faults.add(path, "is a result of the model, not an input; use it in require, metrics, objective or columns")
+        return None
+    return quantity
+
+
+def checked(
+    quantity: Quantity, value: Scalar, unit: str, path: Path_, faults: Faults, vocabulary: Vocabulary
+) -> Value | None:
+    """Return a value in the unit of its quantity, or note what is wrong with it."""
+    if quantity.dtype == "text":
+        return _word(quantity, value, unit, path, faults, vocabulary)
+    number = _converted(quantity, value, unit, path, faults)
+    if number is None:
+        return None
+    if not math.isfinite(number):
+        faults.add(path, f"{value} is not a finite number")
+        return None
+    if not _within(quantity, number, path, faults):
+        return None
+    if quantity.dtype == "int":
+        if number != int(number):
+            faults.add(path, f"{quantity.name} is a count, and {value} is not a whole number")
+            return None
+        return int(number)
+    return number
+
+
+def _word(
+    quantity: Quantity, value: Scalar, unit: str, path: Path_, faults: Faults, vocabulary: Vocabulary
+) -> str | None:
+    if not isinstance(value, str):
+        faults.add(path, f"{quantity.name} is a word, and {value} is a number")
+        return None
+    fault = vocabulary.fault(quantity.name, value)
+    if unit:
+        fault = f"{quantity.name} is a word and has no unit"
+    if fault:
+        faults.add(path, fault)
+        return None
+    return value
+
+
+def _converted(quantity: Quantity, value: Scalar, unit: str, path: Path_, faults: Faults) -> float | None:
+    wanted = quantity.unit or "a pure number"
+    try:
+        return convert(value, quantity.unit, unit or None)
+    except UnitError as error:
+        shown = repr(value) if isinstance(value, str) else f"{value:g}"
+        example = f"'{example_number(quantity):g} {quantity.unit}'" if quantity.unit else "a number without a unit"
+        reason = str(error) if repr(value) not in str(error) else "it is not a number with a unit"
+        faults.add(path, f"{shown} does not fit {quantity.name} (in {wanted}): {reason}; write {example}")
+        return None
+
+
+def example_number(quantity: Quantity) -> float:
+    """Return a number a message can show as an example."""
+    return float(quantity.default) if isinstance(quantity.default, (int, float)) and quantity.default else 5.0
+
+
+def _within(quantity: Quantity, number: float, path: Path_, faults: Faults) -> bool:
+    low, high = quantity.minimum, quantity.maximum
+    unit = f" {quantity.unit}" if quantity.unit else ""
+    if low is not None and number < low:
+        faults.add(path, f"{number:g}{unit} is below the least {quantity.name} allowed, {low:g}{unit}")
+        return False
+    if high is not None and number > high:
+        faults.add(path, f"{number:g}{unit} is above the largest {quantity.name} allowed, {high:g}{unit}")
+        return False
+    return True

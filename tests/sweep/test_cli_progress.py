@@ -1,0 +1,32 @@
+"""The meter of a run: what it says, and how often."""
+
+from sweep.cli.progress import EVERY, Meter, State, line
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_rate_and_time_left_count_from_where_the_session_began():
+    first, now = State(50, 100, 1_000_000), State(60, 100, 1_200_000, 3_000_000, 7)
+    assert line(first, now, 10.0) == "60 %, 1,200,000 rows, 20,000 rows/s, 40 s left, 3 MB, 7 infeasible"
+
+
+def test_no_time_left_is_claimed_before_anything_is_done():
+    assert "time left not known yet" in line(State(0, 4, 0), State(0, 4, 0), 1.0)
+
+
+def test_a_pipe_gets_a_line_every_few_seconds_and_nothing_when_quiet(capsys):
+    clock = Clock()
+    for quiet in (False, True):
+        with Meter(quiet=quiet, clock=clock) as meter:
+            for done in range(11):
+                meter(State(done, 10, 1000 * done))
+                clock.now += EVERY / 2
+        streams = capsys.readouterr()
+        assert streams.out == ""
+        assert len(streams.err.splitlines()) == (0 if quiet else 5)
