@@ -62,8 +62,8 @@ def depth(count: Array) -> Array:
 def group_of(size: Array, inside: Array, share: Array | float = 1.0) -> Group:
     """Describe groups of ``size`` ranks with at most ``inside`` of them in a domain.
 
-    ``share``: part of the scale-up rate of a chip that the group can use (``up_share``). Groups that fill their last
-    domain partly are counted as if all domains were equally full: size / inside rounded up.
+    ``share``: part of the scale-up rate of a chip that the group can use (``up_share``). The part of the ranks outside
+    a domain is ``(size - inside) / size``, also where the last domain is filled only partly.
     """
     size = np.asarray(size, dtype=np.float64)
     inside = np.minimum(inside, size)
@@ -75,8 +75,8 @@ def group_of(size: Array, inside: Array, share: Array | float = 1.0) -> Group:
         inside=inside,
         domains=domains,
         up=np.where(inside > 1.0, gathered, 0.0) / share,
-        out=(domains - 1.0) / (domains * inside),
-        exchange_out=(domains - 1.0) / domains,
+        out=(size - inside) / (size * inside),
+        exchange_out=(size - inside) / size,
         ring_up=np.where(several, size - domains, 0.0),
         ring_out=domains - 1.0,
         tree_up=depth(inside),

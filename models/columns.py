@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -29,3 +29,18 @@ def map_columns(table: Table, change: Callable[[NDArray[Any]], NDArray[Any]]) ->
 def rows(table: Table, selection: NDArray[Any] | slice) -> Table:
     """Return the rows of a table that ``selection`` (mask, indices of any shape, or slice) picks."""
     return map_columns(table, lambda column: column[selection])
+
+
+def stack(tables: Sequence[Table]) -> Table:
+    """Return one table with the rows of all tables, in order; flags are joined by "or"; what is neither comes from the first."""
+    first = tables[0]
+    joined: dict[str, Any] = {}
+    for field in fields(first):  # type: ignore[arg-type]  # as above
+        values = [getattr(table, field.name) for table in tables]
+        if isinstance(values[0], np.ndarray):
+            joined[field.name] = np.concatenate(values)
+        elif is_dataclass(values[0]):
+            joined[field.name] = stack(values)
+        elif isinstance(values[0], bool):
+            joined[field.name] = any(values)
+    return replace(first, **joined)  # type: ignore[type-var]  # as above

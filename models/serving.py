@@ -2,110 +2,179 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.inputs import Array, Known, ModelInputError, text
 from models.kv_cache import prefill_attention_flops
-from models.prefill import pass_time
 from models.reasons import Reason
-from models.serving_balance import split_instances
 from models.serving_case import Case, case_of
+from models.serving_choice import Choice, by_size, choose
 from models.serving_device import PRECISION_BYTES
 from models.serving_mapping import MappingTable, mapping_table
 from models.serving_memory import WORKSPACE, sequence_memory
 from models.serving_pass import Instance
-from models.serving_point import DecodePoint, PrefillPoint, decode_point, prefill_point
+from models.serving_point import DecodePoint, PrefillPoint, decode_point, ladder, prefill_point, shared_prompt_time
 from models.serving_queue import mean_wait
 from models.transformer import Transformer, forward_matrix_flops, score_flops_at
 
-NEAR: Final = 0.95
-"""Combinations of layouts within 5 % of the best throughput count as near-optimal."""
+LARGEST_DECODE_INSTANCE = 512
+LARGEST_PREFILL_INSTANCE = 64
+"""Devices of one instance; prefill gains nothing beyond, and published instances have 32."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The best combination of layouts of each design; arrays without mapping dimensions.
+def least(values: Array, where: NDArray[np.bool_]) -> Array:
+    """Return the least value over the mapping dimensions where ``where`` holds; NaN where it holds nowhere."""
+    kept = np.where(where & ~np.isnan(values), values, np.inf).min(axis=(-2, -1))
+    return np.where(np.isinf(kept), np.nan, kept)
 
-    ``shared`` says that the same instances prefill and decode; ``prefill_instances`` is then zero.
+
+def infeasible_reason(peak: Array, apart: DecodePoint, shared: DecodePoint, prefill: PrefillPoint) -> Array:
+    """Return the code of the limit that leaves no combination of layouts; meant for designs that have none.
+
+    The first that applies of: number format, memory, time per output token, time to the first token, devices for both
+    phases.
     """
-
-    requests: Array
-    decode_instances: Array
-    prefill_instances: Array
-    shared: NDArray[np.bool_]
-    decode_layout: Instance
-    prefill_layout: Instance
-    batch: Array
-    token_time: Array
-    first_token_time: Array
-    weights: Array
-    legal: NDArray[np.int64]
-    near: NDArray[np.int64]
+    can_prefill = (prefill.rate > 0).any(axis=(-2, -1))
+    can_decode = (apart.rate > 0).any(axis=(-2, -1))
+    fits = apart.fits.any(axis=(-2, -1)) & prefill.fits.any(axis=(-2, -1)) | shared.fits.any(axis=(-2, -1))
+    reason = np.where(can_prefill, Reason.SERVING_INSTANCES, Reason.SERVING_FIRST_TOKEN)
+    reason = np.where(can_decode, reason, Reason.SERVING_OUTPUT_TOKEN)
+    reason = np.where(fits, reason, Reason.SERVING_MEMORY)
+    return np.where(np.isnan(peak), Reason.PRECISION, reason)
 
 
-def pick(values: Array, index: NDArray[np.intp]) -> Array:
-    """Return the entry of each design along the last axis; ``values`` broadcast against ``index[..., None]``."""
-    shape = (*np.broadcast_shapes(values.shape[:-1], index.shape), values.shape[-1])
-    index = np.broadcast_to(index, shape[:-1])
-    return np.take_along_axis(np.broadcast_to(values, shape), index[..., np.newaxis], axis=-1)[..., 0]
+def layout_text(tensor_parallel: Array, devices: Array, shape: Transformer) -> NDArray[np.str_]:
+    """Return layouts in one word each: tp8 for a dense model, tp1.ep32 for a mixture of experts."""
+    tensor = np.strings.add("tp", tensor_parallel.astype(np.int64).astype(np.str_))
+    if not shape.experts:
+        return tensor
+    return np.strings.add(np.strings.add(tensor, ".ep"), devices.astype(np.int64).astype(np.str_))
 
 
-def best_width(values: Array, rate: Array) -> Array:
-    """Return the values of the tensor-parallel width with the highest rate, for each instance size."""
-    return pick(np.broadcast_to(values, rate.shape), np.argmax(rate, axis=-1))
+def mapping_text(choice: Choice, shape: Transformer) -> NDArray[np.str_]:
+    """Return the chosen layouts in one word: prefill:tp1.ep32+decode:tp1.ep320, or shared:tp8 on the same instances."""
+    decode = layout_text(choice.decode["tensor_parallel"], choice.decode["devices"], shape)
+    prefill = layout_text(choice.prefill["tensor_parallel"], choice.prefill["devices"], shape)
+    apart = np.strings.add(np.strings.add("prefill:", prefill), np.strings.add("+decode:", decode))
+    named = np.where(choice.shared, np.strings.add("shared:", decode), apart)
+    return np.where(choice.requests > 0, named, "")
 
 
-def flat(values: Array) -> Array:
-    """Join the two mapping dimensions into one."""
-    return values.reshape(*values.shape[:-2], -1)
+def first_token_time(choice: Choice) -> Array:
+    """Return the mean time to the first token at the throughput of the choice [s]."""
+    prefill = choice.prefill
+    load = choice.requests / (choice.prefill_instances * prefill["capacity"])
+    apart = prefill["service_time"] + mean_wait(load, prefill["service_time"], prefill["bulk"])
+    return np.where(choice.shared, choice.decode["first_token_time"], apart)
 
 
-def choose(case: Case, decode_table: MappingTable, prefill_table: MappingTable) -> tuple[Chosen, dict[str, Any]]:
-    """Return the combination of layouts with the most requests per second, and why none works where none does."""
-    device = case.device
-    prompt_time = pass_time(
-        device, case.shape, decode_table.instance, np.ones_like(case.new), case.new, case.cached
-    )
-    apart = decode_point(case, decode_table, None)
-    shared = decode_point(case, decode_table, prompt_time)
+def request_flops(case: Case) -> Array:
+    """Return the model FLOPs of one request [FLOP]: matrix products of computed and generated tokens, causal scores."""
+    products = forward_matrix_flops(case.shape) * (case.new + case.answer)
+    prompt = prefill_attention_flops(case.shape, case.new, case.cached)
+    return (products + prompt + case.answer * score_flops_at(case.shape, case.prompt + case.answer / 2))[..., 0, 0, 0]
+
+
+def chip_counts(case: Case, choice: Choice) -> dict[str, Array]:
+    """Return chips that prefill, that decode, and that work at all; shared instances count as decode."""
+    decode = choice.decode_instances * choice.decode["devices"] / case.device.per_chip
+    prefill = choice.prefill_instances * choice.prefill["devices"] / case.device.per_chip
+    return {"prefill_chips": prefill, "decode_chips": decode, "chips_used": np.ceil(decode + prefill)}
+
+
+def memory_metrics(case: Case, choice: Choice) -> dict[str, Array]:
+    """Return the memory of one decode chip by use [byte]."""
+    at = Instance(choice.decode["devices"], choice.decode["tensor_parallel"])
+    element = case.cache_element[..., 0, 0, 0]
+    per_sequence = sequence_memory(case.shape, at, case.context, element)
+    weights = case.device.per_chip * choice.decode["weights"]
+    cache = case.device.per_chip * choice.decode["batch"] * per_sequence
+    return {
+        "memory_weights": weights,
+        "memory_kv_cache": cache,
+        "memory_per_chip": weights + cache + case.device.per_chip * WORKSPACE,
+    }
+
+
+def throughput_metrics(case: Case, choice: Choice, chips_used: Array) -> dict[str, Array]:
+    """Return rates of the cluster and its model FLOPs utilisation."""
+    output = choice.requests * case.answer
+    return {
+        "requests_per_second": choice.requests,
+        "tokens_per_second": output,
+        "tokens_per_second_per_chip": output / chips_used,
+        "input_tokens_per_second": choice.requests * case.prompt,
+        "model_flops_utilisation": choice.requests * request_flops(case) / (case.device.peak * chips_used),
+    }
+
+
+def serving_stage(known: Known) -> dict[str, Any]:
+    """Return the performance of a cluster that serves a transformer, at its best operating point.
+
+    For every layout the largest batch within memory and service levels is solved, then the number of instances that
+    prefill and that decode (or do both), for the most requests per second of the chips bought. ``tokens_per_second``
+    counts output tokens. Where nothing works, ``reason`` names the limit, and the quantity it limits says by how much:
+    the least ``memory_per_chip``, ``time_per_output_token`` or ``time_to_first_token`` that any layout reaches.
+
+    Limits of this form: no pipeline stages, tensor parallelism inside one domain, steady load, equal requests, cache
+    transfer between instances (5-10 ms for a 4k prompt on 400G links) left out.
+    """
+    shape, precision = known.get("shape"), text(known, "precision")
+    if not isinstance(shape, Transformer):
+        raise ModelInputError("workload", "the shape of the workload is not known for this design")
+    if precision not in PRECISION_BYTES:
+        raise ModelInputError("precision", f"precision {precision!r} is none of {', '.join(PRECISION_BYTES)}")
+    case = case_of(known, shape, precision)
+    decode_table = mapping_table(shape, case.devices, case.device.domain, LARGEST_DECODE_INSTANCE)
+    prefill_table = mapping_table(shape, case.devices, case.device.domain, LARGEST_PREFILL_INSTANCE)
+    iteration = ladder(case, decode_table)
+    apart = decode_point(case, decode_table, iteration, None)
+    shared = decode_point(case, decode_table, iteration, shared_prompt_time(case, decode_table))
     prefill = prefill_point(case, prefill_table)
-    decode_size, prefill_size = decode_table.devices[:, 0], prefill_table.devices[:, 0]
-    apart_rate, shared_rate = apart.rate.max(axis=-1), shared.rate.max(axis=-1)
-    prefill_rate = prefill.rate.max(axis=-1)
-    decodes, prefills, rates = split_instances(
-        case.devices,
-        decode_size[np.newaxis, :],
-        prefill_size[:, np.newaxis],
-        apart_rate[..., np.newaxis, :],
-        prefill_rate[..., :, np.newaxis],
-    )
-    copies = np.floor(case.devices / decode_size) + 0 * shared_rate
-    lead = np.broadcast_shapes(rates.shape[:-2], shared_rate.shape[:-1])
-    every = np.concatenate(
-        [
-            np.broadcast_to(flat(rates), (*lead, rates.shape[-2] * rates.shape[-1])),
-            np.broadcast_to(copies * shared_rate, (*lead, len(decode_size))),
-        ],
-        axis=-1,
-    )
-    best = np.argmax(every, axis=-1)
-    requests = pick(every, best)
-    pairs = rates.shape[-2] * rates.shape[-1]
-    is_shared = best >= pairs
-    decode_index = np.where(is_shared, best - pairs, best % len(decode_size))
-    prefill_index = np.where(is_shared, 0, best // len(decode_size))
-    pair_index = np.minimum(best, pairs - 1)
+    choice = choose(case, by_size(apart, decode_table), by_size(shared, decode_table), by_size(prefill, prefill_table))
+    return stage_metrics(case, choice, apart, shared, prefill, decode_table)
 
-    def of_decode(name: str) -> Array:
-        one = best_width(getattr(apart, name), apart.rate)
-        other = best_width(getattr(shared, name), shared.rate)
-        return np.where(is_shared, pick(other, decode_index), pick(one, decode_index))
 
-    def of_prefill(values: Array) -> Array:
-        return pick(best_width(values, prefill.rate), prefill_index)
-
-    return None  # type: ignore
+def stage_metrics(
+    case: Case,
+    choice: Choice,
+    apart: DecodePoint,
+    shared: DecodePoint,
+    prefill: PrefillPoint,
+    table: MappingTable,
+) -> dict[str, Any]:
+    """Return all metrics of the stage; those of infeasible designs are NaN (0 for whole numbers) but for the limits."""
+    ok = choice.requests > 0
+    counts = chip_counts(case, choice)
+    metrics = counts | memory_metrics(case, choice) | throughput_metrics(case, choice, counts["chips_used"])
+    metrics = {name: np.where(ok, value, np.nan) for name, value in metrics.items()}
+    one = sequence_memory(case.shape, table.instance, case.context, case.cache_element)
+    needed = case.device.per_chip * least(apart.weights + one[..., 0, :, :] + WORKSPACE, table.legal)
+    metrics["memory_per_chip"] = np.where(ok, metrics["memory_per_chip"], needed)
+    metrics["time_per_output_token"] = np.where(ok, choice.decode["token_time"], least(apart.fastest, apart.fits))
+    fastest_prefill = least(prefill.service_time, prefill.fits)
+    metrics["time_to_first_token"] = np.where(ok, first_token_time(choice), fastest_prefill)
+    ranks = choice.decode["devices"] / choice.decode["tensor_parallel"]
+    whole = {
+        "decode_batch": choice.decode["batch"] * ranks,
+        "tensor_parallel": choice.decode["tensor_parallel"],
+        "expert_parallel": choice.decode["devices"] if case.shape.experts else np.ones_like(ranks),
+        "pipeline_parallel": np.ones_like(ranks),
+        "data_parallel": choice.decode_instances,
+    }
+    integers = {name: np.where(ok, np.nan_to_num(value), 0).astype(np.int64) for name, value in whole.items()}
+    for name in ("prefill_chips", "decode_chips", "chips_used"):
+        integers[name] = np.nan_to_num(metrics.pop(name)).astype(np.int64)
+    reason = np.where(ok, Reason.NONE, infeasible_reason(case.device.peak, apart, shared, prefill))
+    return {
+        **metrics,
+        **integers,
+        "mapping": mapping_text(choice, case.shape),
+        "legal_mappings": choice.legal,
+        "near_optimal_mappings": choice.near,
+        "status": np.where(ok, 0, 1).astype(np.int8),
+        "reason": reason.astype(np.int16),
+    }

@@ -36,9 +36,13 @@ def split_instances(
     best = (zero, zero, zero)
     for offset in (-1, 0, 1):
         decode = np.maximum(np.floor(ideal) + offset, 1.0)
-        best = _better(best, decode, np.floor((devices - decode * decode_size) / prefill_size), decode_rate, prefill_rate)
+        best = _better(
+            best, decode, np.floor((devices - decode * decode_size) / prefill_size), decode_rate, prefill_rate
+        )
         prefill = np.maximum(np.floor(ideal * demand) + offset, 1.0)
-        best = _better(best, np.floor((devices - prefill * prefill_size) / decode_size), prefill, decode_rate, prefill_rate)
+        best = _better(
+            best, np.floor((devices - prefill * prefill_size) / decode_size), prefill, decode_rate, prefill_rate
+        )
     return best
 
 

@@ -14,7 +14,7 @@ from models.transformer import Transformer
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One block of serving designs; arrays carry two mapping dimensions of length 1 at the end.
+    """One block of serving designs; arrays end in the three dimensions of the serving model, of length 1.
 
     ``new`` and ``cached`` split the prompt [token]; ``context`` is the mean context of a sequence that decodes;
     ``yielded`` the mean tokens of one decode iteration; the limits are the service levels [s].

@@ -31,7 +31,7 @@ aiconfigurator-core 0.12.0."""
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What one device (rank) can do; arrays carry the two mapping dimensions of the serving model as length 1.
+    """What one device (rank) can do; arrays end in the three dimensions of the serving model, of length 1.
 
     A chip of several dies may be one device (B200) or several (Ascend 910C: two, each with its own memory).
     """
@@ -50,8 +50,8 @@ class Device:
 
 
 def mesh(values: Array) -> Array:
-    """Return ``values`` with two further dimensions for the instance size and the tensor-parallel width."""
-    return np.asarray(values, dtype=np.float64)[..., np.newaxis, np.newaxis]
+    """Return ``values`` with three further dimensions: load, instance size and tensor-parallel width."""
+    return np.asarray(values, dtype=np.float64)[..., np.newaxis, np.newaxis, np.newaxis]
 
 
 def _fact_or(known: Known, name: str, fallback: float) -> Array:

@@ -14,16 +14,15 @@ from models.serving_pass import Instance
 from models.transformer import Transformer
 
 LARGEST_TENSOR_PARALLEL: Final = 64
-LARGEST_INSTANCE: Final = 512
-ODD_FACTORS: Final = (1, 3, 5, 9)
-"""Instance sizes are these times powers of two: 72 and 320 occur in the field."""
+LARGEST_EXPERT_TENSOR_PARALLEL: Final = 8
+"""Widest tensor parallelism of attention beside spread experts; wider groups would hold less than one expert's work."""
 
 
 @dataclass(frozen=True, slots=True)
 class MappingTable:
     """Candidate layouts as a rectangle: instance sizes down, tensor-parallel widths across; ``legal`` marks the usable.
 
-    ``devices`` has shape (sizes, 1), ``tensor_parallel`` (1, widths), ``legal`` (sizes, widths).
+    ``devices`` has shape (sizes, 1), ``tensor_parallel`` (1 or sizes, widths), ``legal`` (sizes, widths).
     """
 
     devices: Array
@@ -32,31 +31,40 @@ class MappingTable:
 
     @property
     def instance(self) -> Instance:
-        """All layouts at once, broadcast."""
-        return Instance(self.devices, self.tensor_parallel)
+        """All layouts at once, with a load dimension of length 1 before sizes and widths."""
+        return Instance(self.devices[np.newaxis], self.tensor_parallel[np.newaxis])
 
 
-def instance_sizes(limit: int, domain: int) -> tuple[int, ...]:
-    """Return candidate instance sizes up to ``limit`` devices, ascending; whole domains are among them."""
-    powers = [2**exponent for exponent in range(LARGEST_INSTANCE.bit_length())]
-    sizes = {factor * power for factor in ODD_FACTORS for power in powers} | {domain * power for power in powers}
-    return tuple(sorted(size for size in sizes if size <= min(limit, LARGEST_INSTANCE)))
+def powers_of_two(limit: int) -> list[int]:
+    """Return 1, 2, 4, ... up to ``limit``."""
+    return [2**exponent for exponent in range(limit.bit_length())]
+
+
+def instance_sizes(limit: int, domain: int) -> list[int]:
+    """Return candidate instance sizes up to ``limit`` devices, ascending.
+
+    One, three and five times powers of two, and a domain halved or doubled as often as it goes: 36, 72, 144.
+    """
+    powers = powers_of_two(limit)
+    halves = {domain // power for power in powers if domain % power == 0}
+    sizes = {factor * power for factor in (1, 3, 5, domain) for power in powers} | halves
+    return sorted(size for size in sizes if size <= limit)
 
 
 @lru_cache(maxsize=256)
-def mapping_table(shape: Transformer, devices: int, domain: int) -> MappingTable:
-    """Return the layouts of one instance on a cluster of ``devices`` in domains of ``domain``.
+def mapping_table(shape: Transformer, devices: int, domain: int, largest: int) -> MappingTable:
+    """Return the layouts of one instance of at most ``largest`` devices on ``devices`` in domains of ``domain``.
 
     A dense model is divided by tensor parallelism alone, inside one domain. A mixture of experts spreads its experts
     over the whole instance, at most two devices per expert, and its attention over tensor-parallel groups. There are
     no pipeline stages.
     """
-    widths = [2**exponent for exponent in range(LARGEST_TENSOR_PARALLEL.bit_length())]
-    tensor = np.array([w for w in widths if w <= domain and shape.heads % w == 0], dtype=np.float64)
     if shape.experts:
-        sizes = np.array(instance_sizes(min(devices, 2 * shape.experts), domain), dtype=np.float64)
-    else:
-        sizes = tensor[tensor <= devices]
-    down, across = sizes[:, np.newaxis], tensor[np.newaxis, :]
-    legal = (down % across == 0) if shape.experts else (down == across)
-    return MappingTable(down, across, legal)
+        widest = min(LARGEST_EXPERT_TENSOR_PARALLEL, domain)
+        down = np.array(instance_sizes(min(devices, largest, 2 * shape.experts), domain), dtype=np.float64)
+        across = np.array([w for w in powers_of_two(widest) if shape.heads % w == 0], dtype=np.float64)
+        legal = down[:, np.newaxis] % across == 0
+        return MappingTable(down[:, np.newaxis], across[np.newaxis, :], legal)
+    widest = min(LARGEST_TENSOR_PARALLEL, domain, devices, largest)
+    down = np.array([[w] for w in powers_of_two(widest) if shape.heads % w == 0], dtype=np.float64)
+    return MappingTable(down, down, np.ones_like(down, dtype=np.bool_))

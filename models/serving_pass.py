@@ -31,6 +31,8 @@ MOE_TIME: Final = 40e-6
 27-51 us fixed."""
 STEP_TIME: Final = 0.37e-3
 """Per iteration [s]: scheduler and sampling. Fit to the same runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """How one instance (one copy of the model) is laid out; arrays broadcast.
@@ -66,6 +68,12 @@ class PassTime:
     def total(self) -> Array:
         """Sum of the parts [s]: nothing overlaps."""
         return self.busy + self.communication + self.overhead
+
+    def at_loads(self, start: int, stop: int | None) -> PassTime:
+        """Return the parts at some entries of the load dimension, third from the end."""
+        shape = self.total.shape
+        parts = (self.linear, self.attention, self.experts, self.communication, self.overhead)
+        return PassTime(*(np.broadcast_to(part, shape)[..., start:stop, :, :] for part in parts))
 
 
 def product_time(flops: Array, read_bytes: Array, flop_rate: Array, byte_rate: Array) -> Array:
@@ -133,9 +141,7 @@ def linear_time(device: Device, shape: Transformer, tokens: Array, sampled: Arra
         Draft layers run besides the model's own; each has its head.
     """
     parameters = repeated_parameters(shape, drafts) / at.tensor_parallel
-    body = product_time(
-        2 * parameters * tokens, parameters * device.weight_bytes, device.gemm_rate, device.memory_rate
-    )
+    body = product_time(2 * parameters * tokens, parameters * device.weight_bytes, device.gemm_rate, device.memory_rate)
     head = (1 + drafts) * head_parameters(shape)
     head_flops = 2 * head * sampled / at.tensor_parallel
     return body + product_time(head_flops, 2 * head / at.devices, device.attention_rate, device.memory_rate)
@@ -186,7 +192,7 @@ def floor_time(shape: Transformer, drafts: int) -> float:
 
 
 def overlapped_time(whole: PassTime, half: PassTime, at: Instance) -> Array:
-    """Return the time of a pass that may run as two micro-batches, the exchange of one behind the products of the other.
+    """Return the time of a pass that may run as two micro-batches, one exchanging while the other computes [s].
 
     ``min(serial, max(2 busy(half), 2 communication(half)) + overhead)``: halving reads the weights twice, so small
     passes stay whole. Only expert exchange overlaps; a tensor-parallel group waits for its all-reduce.

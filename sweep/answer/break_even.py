@@ -22,7 +22,7 @@ class BreakEven:
     """One crossing, or the reason why there is none.
 
     ``value`` is the input at which both cost the same [unit of the input]; None with ``kind`` ``never``.
-    ``cheaper_below`` says which of the two (0 or 1) is cheaper at smaller inputs, or everywhere when there is no crossing.
+    ``cheaper_below`` says which of the two (0 or 1) is cheaper at smaller inputs, or everywhere without a crossing.
     """
 
     kind: Literal["inside", "extrapolated", "never"]

@@ -97,7 +97,7 @@ def tables(entry: Entry) -> list[Table]:
 def _fact_table(title: str, facts: Mapping[str, Fact]) -> Table:
     table = Table(title, FACT_COLUMNS)
     for name, fact in facts.items():
-        table.rows.append((name, _value(fact), fact.confidence, fact.date, fact.source, _one_line(fact.note)))
+        table.rows.append((name, _value(fact), fact.confidence, fact.date, fact.source, _note(fact)))
         for other in fact.alternatives:
             value = with_unit(other.value, other.unit)
             table.rows.append(("  or", value, other.confidence, other.date, other.source, _one_line(other.note)))
@@ -106,9 +106,14 @@ def _fact_table(title: str, facts: Mapping[str, Fact]) -> Table:
 
 def _value(fact: Fact) -> str:
     if fact.formula is not None:
-        return f"= {' '.join(fact.formula.split())}"
+        return "computed"
     year = f" of {fact.currency_year}" if fact.currency_year is not None else ""
     return "unknown" if fact.value is None else with_unit(fact.value, fact.unit) + year
+
+
+def _note(fact: Fact) -> str:
+    formula = [f"= {_one_line(fact.formula)}"] if fact.formula is not None else []
+    return "; ".join([*formula, *([_one_line(fact.note)] if fact.note else [])])
 
 
 def _one_line(text: str) -> str:

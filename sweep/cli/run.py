@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from sweep.cli.find import RESULTS, find_study, study_argument
-from sweep.cli.output import answer_json, duration, size
+from sweep.cli.output import answer, answer_json, answer_table, duration, size
 from sweep.cli.progress import Meter, State
 from sweep.cli.settings import common_options, json_option, set_option, settings, talk
 
 if TYPE_CHECKING:
-    from sweep.dataset import Run
+    from sweep.answer import Answer
     from sweep.engine import Progress, RunResult
 
 
@@ -54,7 +54,8 @@ def run(
     from sweep.engine import run as run_study  # noqa: PLC0415 - NumPy, Arrow
     from sweep.study import open_study  # noqa: PLC0415 - pydantic, pint
 
-    loaded, catalogue = open_study(find_study(study), overrides, settings().catalogue)
+    path = find_study(study)
+    loaded, catalogue = open_study(path, overrides, settings().catalogue)
     with Meter(quiet=settings().verbosity < 0) as meter:
         result = run_study(
             loaded,
@@ -67,10 +68,13 @@ def run(
             progress=lambda progress: meter(_state(progress)),
         )
     _talk_about(result)
+    from sweep.answer import answer as answer_of  # noqa: PLC0415
+
+    said = answer_of(result.run, loaded, catalogue)
     if as_json:
-        answer_json(_data(result))
+        answer_json({**_data(result), "answer": said.data})
     else:
-        print_answer(result.run)
+        print_answer(said)
 
 
 def _state(progress: Progress) -> State:
@@ -104,8 +108,13 @@ def _data(result: RunResult) -> dict[str, object]:
     }
 
 
-def print_answer(run: Run) -> None:
-    """Print what a run says about its study's question."""
-    from sweep.answer import answer  # noqa: PLC0415
-
-    click.echo(answer(run))
+def print_answer(said: Answer) -> None:
+    """Print what a run says about its study's question: sentences first, then the tables behind them."""
+    if said.question:
+        answer(said.question)
+    for section in said.sections:
+        answer()
+        answer(section.sentence)
+    for table in [*(table for section in said.sections for table in section.tables), *said.tables]:
+        answer()
+        answer_table(table)

@@ -19,8 +19,12 @@ PER_CHIP = {
 }
 """Quantities that add up over the chips of a domain, and the unit for the sum."""
 
-PARTS = ("scale_up_switch_chips", "scale_up_spine_chips", "scale_up_transceivers", "scale_up_cables", "nics")
+PARTS = (
+    "scale_up_switch_chips", "scale_up_spine_chips", "scale_up_transceivers", "scale_up_cables", "nics",
+    "scale_out_switches", "scale_out_transceivers", "scale_out_cables",
+)  # fmt: skip
 """Parts of one domain that the fabric model counts."""
+TRANSCEIVERS = ("scale_up_transceivers", "scale_out_transceivers")
 
 
 def totals(catalogue: Catalogue, system: str) -> list[dict[str, Any]]:
@@ -48,6 +52,7 @@ def _parts(known: dict[str, Any]) -> list[dict[str, Any]]:
     except ModelInputError:  # a fact that the bill of materials needs is unknown
         return []
     values = {name: float(counted[name]) for name in PARTS if name in counted}
+    values["transceivers"] = sum(values.get(name, 0.0) for name in TRANSCEIVERS)
     return [
         {"name": name, "value": value, "unit": "", "from": "fabric model"}
         for name, value in values.items()

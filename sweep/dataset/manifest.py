@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -140,7 +140,7 @@ def _manifest_from(data: dict[str, Any]) -> Manifest:
 
 def now() -> str:
     """Return the time, UTC, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 def library_versions(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
@@ -162,8 +162,8 @@ def host_facts() -> dict[str, Any]:
 @cache
 def simd_class() -> str:
     """Return the widest instruction set NumPy found here: bits may differ between classes in the last place."""
-    found = np.show_config(mode="dicts")
-    extensions = dict(found).get("SIMD Extensions", {}) if found else {}
+    found: Any = np.show_config(mode="dicts")
+    extensions = (found or {}).get("SIMD Extensions", {})
     names = [*extensions.get("baseline", []), *extensions.get("found", [])]
     return str(names[-1]) if names else "unknown"
 

@@ -6,7 +6,6 @@ partial parts give the same files, so a merge that was interrupted is simply don
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -25,7 +24,6 @@ PENDING_ROWS = 1_000_000
 
 def merge(store: Store, manifest: Manifest, parts: Iterable[Part]) -> list[Part]:
     """Reduce the partial parts together and write the final ones, one per partition value; return their records."""
-    started = time.perf_counter()
     kept = manifest.schema.empty_table()
     pending: list[pa.Table] = []
     waiting = 0
@@ -36,11 +34,8 @@ def merge(store: Store, manifest: Manifest, parts: Iterable[Part]) -> list[Part]
         if waiting > PENDING_ROWS + kept.num_rows:
             kept, pending, waiting = _reduced([kept, *pending], manifest), [], 0
     kept = _reduced([kept, *pending], manifest)
-    reduced_in = time.perf_counter() - started
-    return [
-        _final_part(store, manifest, index, values, rows, reduced_in if index == 0 else 0.0)
-        for index, (values, rows) in enumerate(_by_partition(kept, manifest.partition))
-    ]
+    parts_of = enumerate(_by_partition(kept, manifest.partition))
+    return [_final_part(store, manifest, index, *found) for index, found in parts_of]
 
 
 def drop_unneeded(store: Store) -> None:
@@ -74,10 +69,7 @@ def _mask(table: pa.Table, names: Sequence[str], values: Sequence[Any]) -> pa.Ch
     return mask
 
 
-def _final_part(
-    store: Store, manifest: Manifest, index: int, values: tuple[Any, ...], rows: pa.Table, seconds: float
-) -> Part:
-    started = time.perf_counter()
+def _final_part(store: Store, manifest: Manifest, index: int, values: tuple[Any, ...], rows: pa.Table) -> Part:
     name = part_name(DATA, list(zip(manifest.partition, values, strict=True)), index)
     rows = compact(rows)
     size, digest = write_part(store, name, rows, manifest.encoded)
@@ -92,8 +84,6 @@ def _final_part(
         bytes=size,
         digest=digest,
         first=rows[DESIGN][0].as_py(),
-        model_seconds=0.0,
-        parquet_seconds=seconds + time.perf_counter() - started,
         simd=simd_class(),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import duckdb
 import pyarrow as pa
@@ -11,26 +11,26 @@ import pyarrow.csv as pacsv
 
 from sweep.dataset.columns import columns_csv
 from sweep.dataset.layout import SOURCES
+from sweep.dataset.parts import Part
 from sweep.dataset.runs import Run
-from sweep.dataset.store import LocalStore
 from sweep.errors import SweepError
 
+TYPES = {"int": pa.int64(), "float": pa.float64(), "str": pa.string()}
+PARTS = pa.schema([(each.name, TYPES[str(each.type)]) for each in fields(Part)])
 TABLES = ("designs", "columns", "sources", "parts")
 READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 
 
 def connect(run: Run) -> duckdb.DuckDBPyConnection:
-    """Return an in-memory DuckDB that sees the run's files and no others, and cannot be told to."""
+    """Return an in-memory DuckDB with the tables of a run; it can neither read nor write any other file.
+
+    The rows come through Arrow, so that a folder and an object store behave alike and no path is open to SQL.
+    """
     connection = duckdb.connect()
-    if isinstance(run.store, LocalStore) and run.files():
-        connection.execute("SET allowed_directories = [$1]", [f"{run.store.root}/"])
-        files = ", ".join("'" + file.replace("'", "''") + "'" for file in run.files())
-        connection.execute(f"CREATE VIEW designs AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
-    else:
-        connection.register("designs", run.table())
+    connection.register("designs", run.table())
     connection.register("columns", _csv(columns_csv(run.manifest.columns, run.manifest.floats)))
     connection.register("sources", _csv(run.store.get(SOURCES)))
-    connection.register("parts", pa.Table.from_pylist([asdict(part) for part in run.parts]))
+    connection.register("parts", pa.Table.from_pylist([asdict(part) for part in run.parts], schema=PARTS))
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection

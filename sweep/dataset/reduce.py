@@ -78,7 +78,7 @@ def sampled(ids: Indices, fraction: float, seed: int) -> NDArray[np.bool_]:
     if fraction >= 1:
         return np.ones(ids.shape, dtype=np.bool_)
     mixed = _mix(ids.astype(np.uint64) + _mix(np.array([seed], dtype=np.uint64)))
-    return cast("NDArray[np.bool_]", mixed < np.uint64(int(fraction * 2**64)))
+    return mixed < np.uint64(int(fraction * 2**64))
 
 
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -18,7 +18,6 @@ from sweep.errors import SweepError
 
 if TYPE_CHECKING:
     import duckdb
-    import pandas as pd
     import polars as pl
 
 
@@ -55,8 +54,8 @@ class Run:
         """Return all rows as an Arrow table, with units in the metadata of its fields."""
         return self.table().to_table(columns=list(columns) if columns is not None else None)
 
-    def pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Return all rows as a pandas data frame; needs the extra ``frames``."""
+    def pandas(self, columns: Sequence[str] | None = None) -> Any:
+        """Return all rows as a pandas ``DataFrame``; needs the extra ``frames``."""
         _need("pandas")
         return self.arrow(columns).to_pandas()
 

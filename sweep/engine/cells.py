@@ -1,15 +1,15 @@
-"""From a chunk to cells: sub-grids in which every structural quantity has one value.
+"""From a chunk to cells of a useful size, with the places of their designs among the rows of the chunk.
 
-The model loops over structural quantities and broadcasts numeric ones, so a chunk is handed to it cell by cell. A
-cell is an open mesh: each axis of the block is one dimension, and a value has length 1 along the others. A large cell
-is cut further, always in the same way, so that what the model holds at once stays small.
+The model loops over structural quantities and broadcasts numeric ones, so a chunk is handed to it cell by cell. Points
+of a zip group or a sample that have the same structural values share a cell. A large cell is cut further, always in
+the same way, so that what the model holds at once stays small.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.quantities import quantities
+from sweep.cells import Cell
 from sweep.space import Axis, Chunk, Value
 
 Indices = NDArray[np.int64]
@@ -27,18 +28,10 @@ CELL_ROWS = 131_072
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One structural combination of a chunk.
+class PlacedCell:
+    """A cell, and where its designs (in C order of its shape) lie among those of the chunk."""
 
-    ``structural`` holds its scalars, ``mesh`` the other values of the space [human units, multipliers for ``times``],
-    each with one dimension per axis of the block. ``rows`` are the places of its designs among those of the chunk, in C
-    order of ``shape``.
-    """
-
-    structural: Mapping[str, Value]
-    mesh: Mapping[str, NDArray[Any]]
-    times: frozenset[str]
-    shape: tuple[int, ...]
+    cell: Cell
     rows: slice | Indices
 
 
@@ -48,24 +41,25 @@ def is_structural(name: str) -> bool:
     return quantity is not None and quantity.structural
 
 
-def cells(chunk: Chunk, most: int = CELL_ROWS) -> Iterator[Cell]:
+def placed_cells(chunk: Chunk, most: int = CELL_ROWS) -> Iterator[PlacedCell]:
     """Yield the cells of a chunk; together they hold each of its designs once."""
-    constants = chunk.block.constants
-    fixed = {name: value for name, value in constants.items() if is_structural(name)}
-    free = {name: np.asarray(value) for name, value in constants.items() if not is_structural(name)}
     axes = list(chunk.axes())
-    times = frozenset().union(*(axis.times for axis, _, _ in axes))
+    times = frozenset(name for axis, _, _ in axes for name in axis.times)
     for groups in itertools.product(*(_groups(axis, start, stop) for axis, start, stop in axes)):
-        structural = fixed | {name: value for values, _ in groups for name, value in values.items()}
+        scalars = dict(chunk.block.constants)
+        for values, _ in groups:
+            scalars |= values
         for places in _tiles(tuple(found for _, found in groups), most):
-            mesh = {
+            arrays = {
                 name: _along(axis.at(name, at), dimension, len(axes))
                 for dimension, ((axis, _, _), at) in enumerate(zip(axes, places, strict=True))
                 for name in axis.names
                 if not is_structural(name)
             }
             shape = tuple(at.size for at in places)
-            yield Cell(structural, free | mesh, times, shape, _rows(places, chunk))
+            rows = _rows(places, chunk)
+            first = chunk.first + (rows.start if isinstance(rows, slice) else int(rows[0]))
+            yield PlacedCell(Cell(scalars, arrays, times, shape, first), rows)
 
 
 def _groups(axis: Axis, start: int, stop: int) -> list[tuple[dict[str, Value], Indices]]:

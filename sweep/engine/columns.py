@@ -32,9 +32,9 @@ def study_columns(study: Study) -> tuple[Column, ...]:
 
 
 def output_column(study: Study, name: str) -> Column:
-    """Return the column of a quantity of the model or of a metric that the study defines."""
-    if name in study.metrics:
-        expression = study.metrics[name]
+    """Return the column of a quantity of the model, or of a metric or input that the study defines."""
+    if name not in quantities():
+        expression = study.metrics[name] if name in study.metrics else study.derive[name]
         return expression_column(name, expression.si_unit, expression.text)
     return quantity_column(quantities()[name])
 
@@ -63,8 +63,8 @@ def study_keep(study: Study) -> Keep:
 def scenario_columns(study: Study) -> tuple[str, ...]:
     """Return the columns whose combinations are the scenarios.
 
-    A multiplied quantity counts by its multiplier, so that designs with other figures of their own meet in one scenario;
-    by its value as well when some block of the study sets it absolutely.
+    A multiplied quantity counts by its multiplier, so that designs with other figures of their own meet in one
+    scenario; by its value as well when some block of the study sets it absolutely.
     """
     columns: list[str] = []
     for name in study.scenarios:

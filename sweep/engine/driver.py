@@ -106,7 +106,7 @@ def run(
         check_writable(store)
         with only_worker(store):
             done = done_parts(store, manifest)
-            prepare(store, study, catalogue, manifest)
+            prepare(store, study, catalogue, manifest, done)
             session = nullcontext(1) if in_process else ray_session(workers or _cores(), address)
             computed = _work(Job(study, catalogue, location, manifest), done, session, progress, in_process=in_process)
     point_latest(location)
@@ -121,7 +121,7 @@ def _work(
     *,
     in_process: bool,
 ) -> int:
-    """Compute the missing chunks, merge where the study reduces, and close the manifest; return how many were missing."""
+    """Compute the missing chunks, merge where the study reduces, close the manifest; return how many were missing."""
     tally = _Tally(job, done, progress)
     opening = time.perf_counter()
     try:

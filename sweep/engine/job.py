@@ -6,7 +6,6 @@ import time
 import traceback
 from dataclasses import dataclass
 
-from models.inputs import ModelInputError
 from sweep.catalogue import Catalogue
 from sweep.dataset.manifest import Manifest, simd_class
 from sweep.dataset.parts import DATA, PARTIAL, Part, ok_rows, part_name, write_part, write_record
@@ -57,8 +56,6 @@ def run_chunk(job: Job, number: int) -> Part | Failure:
         return _part(job, number)
     except SweepError as error:
         return Failure(str(error))
-    except ModelInputError as error:
-        return Failure(f"designs from {chunk.first}: {error}")
     except MemoryError:
         return Failure(f"not enough memory for {chunk.rows:,} designs at once; lower rows_per_part in the study")
     except Exception as error:  # noqa: BLE001  (any other error is a defect, and the driver says so)
@@ -69,7 +66,7 @@ def run_chunk(job: Job, number: int) -> Part | Failure:
 
 def _part(job: Job, number: int) -> Part:
     manifest, chunk = job.manifest, job.chunks[number]
-    rows = evaluate_chunk(job.study, job.catalogue, chunk, manifest.columns, manifest.schema, manifest.designs)
+    rows = evaluate_chunk(job.study, job.catalogue, chunk, manifest)
     started = time.perf_counter()
     table = reduce(rows.table, manifest.keep)
     store = open_store(job.location)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from sweep.catalogue import Catalogue
@@ -17,7 +18,7 @@ from sweep.dataset.manifest import (
     read_manifest,
     write_manifest,
 )
-from sweep.dataset.parts import DATA, Part, finished_parts
+from sweep.dataset.parts import DATA, RECORDS, Part, finished_parts, record_name, write_record
 from sweep.dataset.store import TEMPORARY, Store
 from sweep.engine.columns import study_columns, study_keep
 from sweep.engine.source import source_digest
@@ -78,8 +79,10 @@ def is_complete(store: Store) -> bool:
     return all(sizes.get(part.name) == part.bytes for part in earlier.parts if part.name)
 
 
-def prepare(store: Store, study: Study, catalogue: Catalogue, manifest: Manifest) -> None:
+def prepare(store: Store, study: Study, catalogue: Catalogue, manifest: Manifest, done: Mapping[int, Part]) -> None:
     """Write what describes the run, after clearing what a killed process left half written.
+
+    A complete run has no records any more; one that is repaired gets those of its ``done`` parts back first.
 
     Raises ``SweepError`` when the data folder holds a file of someone else.
     """
@@ -89,6 +92,10 @@ def prepare(store: Store, study: Study, catalogue: Catalogue, manifest: Manifest
     for name in sorted(store.files(DATA)):
         if not OURS.fullmatch(name):
             raise SweepError(f"{store.location} holds {name}, which is not from this program; move it away")
+    recorded = store.files(RECORDS)
+    for part in done.values():
+        if record_name(part.index) not in recorded:
+            write_record(store, part)
     store.put(STUDY, study.text.encode())
     store.put(COLUMNS, columns_csv(manifest.columns, manifest.floats))
     store.put(SOURCES, sources_csv(study, catalogue))

@@ -12,12 +12,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.evaluate import evaluate
+from models.inputs import ModelInputError
 from models.reasons import REASONS
 from sweep.catalogue import Catalogue
+from sweep.cells import Cell
 from sweep.dataset.columns import DESIGN, Column
-from sweep.engine.cells import Cell, cells
+from sweep.dataset.manifest import Manifest
+from sweep.engine.cells import PlacedCell, placed_cells
 from sweep.expressions import Expression
-from sweep.inputs import cell_inputs
+from sweep.inputs import InputBuilder
 from sweep.space import Chunk
 from sweep.study import Study
 
@@ -35,46 +38,47 @@ class Rows:
     seconds: float
 
 
-def evaluate_chunk(
-    study: Study, catalogue: Catalogue, chunk: Chunk, columns: Sequence[Column], schema: pa.Schema, stop: int
-) -> Rows:
-    """Return the rows of a chunk, in the order of their ids, below the id ``stop``.
+def evaluate_chunk(study: Study, catalogue: Catalogue, chunk: Chunk, manifest: Manifest) -> Rows:
+    """Return the rows of a chunk in the order of their ids, with the manifest's columns and below its last design.
 
     Every design that passes ``where`` has one. ``require`` makes a row infeasible and names itself as the reason; where
     the model finds no feasible design its results are null, and so is every number that depends on an unknown fact.
     """
     started = time.perf_counter()
     ids = np.arange(chunk.first, chunk.first + chunk.rows, dtype=np.int64)
-    block = _Block(columns, schema, chunk.rows)
-    for cell in cells(chunk):
+    block = _Block(manifest.columns, manifest.schema, chunk.rows)
+    builder = InputBuilder(study, catalogue)
+    for placed in placed_cells(chunk):
         with np.errstate(all="ignore"):  # NaN and infinity are values here: unknown, or never
-            _fill(block, study, catalogue, cell)
-    keep = block.keep & (ids < stop)
-    seconds = time.perf_counter() - started
-    table = block.table(ids, keep)
-    return Rows(table, int(np.count_nonzero(~block.keep & (ids < stop))), seconds)
+            _fill(block, study, builder, placed)
+    counted = ids < manifest.designs
+    table = block.table(ids, block.keep & counted)
+    return Rows(table, int(np.count_nonzero(~block.keep & counted)), time.perf_counter() - started)
 
 
-def _fill(block: _Block, study: Study, catalogue: Catalogue, cell: Cell) -> None:
-    known = cell_inputs(study, catalogue, cell.structural, cell.mesh, cell.times)
-    passing = _all_true(study.where, known)
-    block.keep[cell.rows] = np.broadcast_to(passing, cell.shape).reshape(-1)
+def _fill(block: _Block, study: Study, builder: InputBuilder, placed: PlacedCell) -> None:
+    inputs = builder.build(placed.cell)
+    passing = _all_true(study.where, inputs.values)
+    block.keep[placed.rows] = np.broadcast_to(passing, placed.cell.shape).reshape(-1)
     if not passing.any():
         return
-    results = evaluate(known)
-    known = {**known, **results}
+    try:
+        results = evaluate(inputs.values)
+    except ModelInputError as fault:
+        raise inputs.error(fault) from fault
+    known = {**inputs.values, **results}
     for name, metric in study.metrics.items():
         known[name] = metric.evaluate(known)
-    solved = {*results, *study.metrics}
+    solved = {*results, *study.metrics} - {*placed.cell.scalars, *placed.cell.arrays}
     unsolved = np.asarray(known["status"]) != 0
     verdict = _verdict(study.require, known, unsolved)
     for column in block.columns:
         if column.name == "status":
-            block.put_codes(column, cell, ("ok", "infeasible"), (verdict != 0).astype(np.int32))
+            block.put_codes(column, placed, ("ok", "infeasible"), (verdict != 0).astype(np.int32))
         elif column.name == "reason":
-            block.put_codes(column, cell, reasons(study), verdict)
+            block.put_codes(column, placed, reasons(study), verdict)
         elif column.name != DESIGN:
-            block.put(column, cell, _value(column, cell, known), unsolved if column.name in solved else None)
+            block.put(column, placed, _value(column, placed.cell, known), unsolved if column.name in solved else None)
 
 
 def reasons(study: Study) -> tuple[str | None, ...]:
@@ -117,11 +121,10 @@ def _value(column: Column, cell: Cell, known: Mapping[str, Any]) -> Any:
     """Return what a column holds in a cell [the column's unit]: what the study wrote, otherwise what the model says."""
     name = column.multiplies or column.name
     if column.multiplies:
-        return cell.mesh[name] if name in cell.times else 1.0
-    if name in cell.structural and name not in cell.times:
-        return cell.structural[name]
-    if name in cell.mesh and name not in cell.times:
-        return cell.mesh[name]
+        return cell.arrays.get(name, cell.scalars.get(name)) if name in cell.times else 1.0
+    written = None if name in cell.times else cell.arrays.get(name, cell.scalars.get(name))
+    if written is not None:
+        return written
     value = known.get(name)
     if column.kind == "text":
         return value
@@ -144,37 +147,40 @@ class _Block:
         narrow = self.schema.field(column.name).type == pa.float32()
         return np.empty(rows, dtype=np.float32 if narrow else np.float64)
 
-    def put(self, column: Column, cell: Cell, value: Any, null: Mask | None) -> None:
+    def put(self, column: Column, placed: PlacedCell, value: Any, null: Mask | None) -> None:
         """Write a value that broadcasts to the cell; it becomes null where ``null`` is true."""
         if column.kind == "text":
-            self._put_text(column, cell, value, null)
+            self._put_text(column, placed, value, null)
             return
         numbers = np.asarray(value)
         if column.kind == "int":
             numbers = whole(column.name, numbers)
-        self._write(column.name, cell, numbers if null is None else np.where(null, np.nan, numbers))
+        self._write(column.name, placed, numbers if null is None else np.where(null, np.nan, numbers))
 
-    def put_codes(self, column: Column, cell: Cell, words: Sequence[str | None], codes: NDArray[np.int32]) -> None:
+    def put_codes(
+        self, column: Column, placed: PlacedCell, words: Sequence[str | None], codes: NDArray[np.int32]
+    ) -> None:
         """Write text given as codes into ``words``; the word None is null."""
         used, inverse = np.unique(codes, return_inverse=True)
         own = np.array([self._code(column.name, words[code]) for code in used.tolist()], dtype=np.int32)
-        self._write(column.name, cell, own[inverse].reshape(codes.shape))
+        self._write(column.name, placed, own[inverse].reshape(codes.shape))
 
-    def _put_text(self, column: Column, cell: Cell, value: Any, null: Mask | None) -> None:
+    def _put_text(self, column: Column, placed: PlacedCell, value: Any, null: Mask | None) -> None:
         words, inverse = np.unique(np.asarray("" if value is None else value, dtype=np.str_), return_inverse=True)
         own = np.array([self._code(column.name, word or None) for word in words.tolist()], dtype=np.int32)
         codes = own[inverse].reshape(np.shape(value))
-        self._write(column.name, cell, codes if null is None else np.where(null, np.int32(-1), codes))
+        self._write(column.name, placed, codes if null is None else np.where(null, np.int32(-1), codes))
 
     def _code(self, name: str, word: str | None) -> int:
         known = self._words[name]
         return -1 if word is None else known.setdefault(word, len(known))
 
-    def _write(self, name: str, cell: Cell, values: Values) -> None:
-        if isinstance(cell.rows, slice):
-            self._arrays[name][cell.rows].reshape(cell.shape)[...] = values
+    def _write(self, name: str, placed: PlacedCell, values: Values) -> None:
+        shape = placed.cell.shape
+        if isinstance(placed.rows, slice):
+            self._arrays[name][placed.rows].reshape(shape)[...] = values
         else:
-            self._arrays[name][cell.rows] = np.broadcast_to(values, cell.shape).reshape(-1)
+            self._arrays[name][placed.rows] = np.broadcast_to(values, shape).reshape(-1)
 
     def table(self, ids: NDArray[np.int64], keep: Mask) -> pa.Table:
         """Return the kept rows as an Arrow table."""

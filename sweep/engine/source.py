@@ -16,10 +16,10 @@ ROWS_COME_FROM = (
     "engine/cells.py",
     "engine/job.py",
     "engine/rows.py",
-    "expressions.py",
+    "assembly.py",
+    "cells.py",
     "expressions",
     "inputs.py",
-    "inputs",
     "space",
     "units.py",
 )

@@ -30,8 +30,8 @@ def arrange(axes: Iterable[Axis], partition: Collection[str], structural: Collec
 class Block:
     """A product of axes with some quantities held constant; the last axis runs fastest.
 
-    ``constants`` are in human units as axis values are. ``offset`` is the id of the first design. ``partition`` names the
-    quantities that a part file never mixes; their axes come first (see ``arrange``).
+    ``constants`` are in human units as axis values are. ``offset`` is the id of the first design. ``partition`` names
+    the quantities that a part file never mixes; their axes come first (see ``arrange``).
     """
 
     axes: tuple[Axis, ...]
@@ -50,9 +50,7 @@ class Block:
         for axis in self.axes[: self.partition_axes]:
             if isinstance(axis, SampleAxis):
                 sampled = ", ".join(name for name in axis.names if name in self.partition)
-                raise StudyError.at(
-                    f"partition: {sampled} is sampled, so every row could be its own part; leave it out"
-                )
+                raise StudyError.at(f"partition: {sampled} is sampled, so each row could be its own part; leave it out")
 
     @cached_property
     def names(self) -> tuple[str, ...]:

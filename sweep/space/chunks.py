@@ -36,7 +36,7 @@ class Chunk:
         """First point and end of every axis of the block."""
         fixed = tuple((place, place + 1) for place in self.prefix)
         free = tuple((0, axis.size) for axis in self.block.axes[self.axis + 1 :])
-        return (fixed + ((self.start, self.stop),) + free)[: len(self.block.axes)]
+        return (*fixed, (self.start, self.stop), *free)[: len(self.block.axes)]
 
     @property
     def shape(self) -> tuple[int, ...]:

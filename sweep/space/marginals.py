@@ -26,7 +26,7 @@ class Marginal(ABC):
 
 @dataclass(frozen=True)
 class Range(Marginal):
-    """Evenly spread from ``first`` to ``last``, or evenly in the logarithm; ``whole`` draws whole numbers, ends included.
+    """Evenly spread from ``first`` to ``last``, or evenly in the logarithm; ``whole`` draws whole numbers.
 
     On a log scale, values have 12 significant digits, which hides the last bits of ``exp`` (they differ by processor).
     """

@@ -19,7 +19,8 @@ def round_decimals(x: NDArray[np.float64], decimals: NDArray[np.int64] | int) ->
     """
     places = np.clip(decimals, -300, 300)
     scale = POWERS[np.abs(places) + 300]
-    return np.where(places >= 0, np.rint(x * scale) / scale, np.rint(x / scale) * scale)
+    rounded: NDArray[np.float64] = np.where(places >= 0, np.rint(x * scale) / scale, np.rint(x / scale) * scale)
+    return rounded
 
 
 def snap_to_decimals(x: NDArray[np.float64], largest: float) -> NDArray[np.float64]:

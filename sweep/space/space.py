@@ -21,7 +21,7 @@ class Space:
 
     @classmethod
     def of(cls, blocks: Iterable[Block]) -> Space:
-        """Return the space of these blocks, with their offsets set. Raises ``StudyError`` when ids do not fit 64 bits."""
+        """Return the space of these blocks with their offsets set. Raises ``StudyError`` if ids do not fit 64 bits."""
         placed: list[Block] = []
         offset = 0
         for block in blocks:

@@ -1,0 +1,97 @@
+"""The memory budget of a mapping: what the fullest chip of the fullest stage must hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from models.inputs import Array
+from models.memory import (
+    GRADIENT_BYTES,
+    OPTIMIZER_STATE_BYTES,
+    RUNTIME_BYTES,
+    WEIGHT_BYTES,
+    ChipParameters,
+    chip_parameters,
+    head_activations,
+    in_flight,
+    layers_per_stage,
+    stage_activations,
+)
+from models.placement import Groups
+from models.transformer import Transformer
+
+GATHERED_LAYERS: Final = 2.0
+"""Layers whose weights are gathered at once when weights are sharded: one in use, one arriving."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Bytes on the fullest chip by kind; ``total`` includes ``RUNTIME_BYTES``."""
+
+    weights: Array
+    gradients: Array
+    optimizer: Array
+    activations: Array
+    total: Array
+
+
+def _held(held: ChipParameters, ends: Array, sharded: Array, dense_shards: Array, expert_shards: Array) -> Array:
+    """Parameters of a chip after sharding over its replicas where ``sharded`` is true."""
+    dense, expert = held.dense + ends, held.expert
+    return np.where(sharded, dense / dense_shards + expert / expert_shards, dense + expert)
+
+
+def budget(
+    shape: Transformer,
+    sequence: float,
+    tensor: Array,
+    pipeline: Array,
+    virtual: Array,
+    context: Array,
+    expert: Array,
+    micro_batch: Array,
+    micro_batches: Array,
+    recompute: Array,
+    sharding: Array,
+    groups: Groups,
+    *,
+    sequence_parallel: bool,
+    fused_attention: bool,
+) -> Budget:
+    """Memory of every mapping [byte].
+
+    The fullest chip sits on the first stage (embedding and most micro-batches in flight) or on the last (head, logits
+    and one micro-batch), whichever needs more. ``sharding``: ZeRO stage; 1 shards optimizer state, 2 also gradients,
+    3 also weights, over the ranks that hold the same weights.
+    """
+    held = chip_parameters(shape, tensor, pipeline, expert)
+    ends = np.where(pipeline > 1.0, np.maximum(held.first, held.last), held.first + held.last)
+    shards = (groups.replicas.size, groups.expert_replicas.size)
+    gathered = GATHERED_LAYERS * (held.dense + held.expert) / layers_per_stage(shape, pipeline)
+    weights = WEIGHT_BYTES * (_held(held, ends, sharding >= 3.0, *shards) + np.where(sharding >= 3.0, gathered, 0.0))
+    gradients = GRADIENT_BYTES * _held(held, ends, sharding >= 2.0, *shards)
+    optimizer = OPTIMIZER_STATE_BYTES * _held(held, ends, sharding >= 1.0, *shards)
+    tokens = micro_batch * (sequence / context)
+    per_micro_batch = stage_activations(
+        shape,
+        tokens,
+        sequence,
+        tensor,
+        pipeline,
+        recompute,
+        sequence_parallel=sequence_parallel,
+        fused_attention=fused_attention,
+    )
+    first = per_micro_batch * in_flight(pipeline, virtual, micro_batches)
+    last = per_micro_batch + head_activations(shape, tokens, tensor)
+    activations = np.where(pipeline > 1.0, np.maximum(first, last), first + head_activations(shape, tokens, tensor))
+    return Budget(
+        weights=weights,
+        gradients=gradients,
+        optimizer=optimizer,
+        activations=activations,
+        total=weights + gradients + optimizer + activations + RUNTIME_BYTES,
+    )

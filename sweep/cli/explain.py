@@ -1,0 +1,98 @@
+"""``supernode explain``: every number of one design, from the facts to the results."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sweep.cli.find import find_study, study_argument
+from sweep.cli.output import Table, answer, answer_json, answer_table, number, with_unit
+from sweep.cli.settings import common_options, json_option, settings
+
+if TYPE_CHECKING:
+    from sweep.explain import Explanation, Input, Move
+
+DIGITS = 6
+
+
+@click.command()
+@study_argument
+@click.option(
+    "--design", type=click.IntRange(min=0), required=True, metavar="ID", help="Id of the design, as in a run."
+)
+@click.option(
+    "--set", "changes", multiple=True, metavar="NAME=VALUE",
+    help="Give the design another value, such as --set 'scale_up_bandwidth=300 GB/s', and see what moves; repeatable.",
+)  # fmt: skip
+@json_option
+@common_options
+def explain(*, study: str, design: int, changes: tuple[str, ...], as_json: bool) -> None:
+    """Print the whole chain of one design: inputs with their sources, then every result with the module that made it.
+
+    STUDY is a file or the name of a shipped study. The numbers are those of the design's row in a run. With --set the
+    design is computed twice, and what moved is shown before and after.
+    """
+    path = find_study(study)
+    from sweep import explain as engine  # noqa: PLC0415 - NumPy, pydantic, pint
+    from sweep.study import open_study  # noqa: PLC0415
+
+    loaded, catalogue = open_study(path, (), settings().catalogue)
+    before = engine.explain(loaded, catalogue, design)
+    if not changes:
+        if as_json:
+            answer_json(asdict(before))
+        else:
+            _print(before)
+        return
+    after = engine.explain(loaded, catalogue, design, changes)
+    inputs, results = engine.moved(before, after)
+    if as_json:
+        moves: dict[str, Any] = {"inputs": inputs, "results": results}
+        listed = {key: [asdict(move) for move in found] for key, found in moves.items()}
+        answer_json({"before": asdict(before), "after": asdict(after), "moved": listed})
+        return
+    answer(_title(before))
+    for title, found in (("inputs that moved", inputs), ("results that moved", results)):
+        answer()
+        answer_table(_moves(title, found))
+
+
+def _title(chain: Explanation) -> str:
+    chosen = ", ".join(f"{name} = {number(value)}" for name, value in chain.choices.items())
+    return f"{chain.study}, design {chain.design}: {chosen}"
+
+
+def _print(chain: Explanation) -> None:
+    answer(_title(chain))
+    for group, found in groupby(chain.inputs, key=lambda each: each.group):
+        answer()
+        answer_table(_inputs(group, [*found]))
+    for step in chain.steps:
+        table = Table(f"{step.module}: {step.summary}", ("result", "value>", "unit", "meaning"))
+        table.rows += [(each.name, number(each.value, DIGITS), each.unit, each.description) for each in step.outputs]
+        answer()
+        answer_table(table)
+    if chain.conditions:
+        rows = [(each.key, each.text, "yes" if each.holds else "no") for each in chain.conditions]
+        answer()
+        answer_table(Table("conditions of the study", ("key", "condition", "holds"), [*rows]))
+
+
+def _inputs(group: str, found: list[Input]) -> Table:
+    table = Table(f"inputs: {group}", ("quantity", "value>", "unit", "origin", "place", "confidence", "source"))
+    for each in found:
+        origin = f"{each.kind}: {each.text}" if each.text else each.kind
+        value = number(each.value, DIGITS)
+        table.rows.append((each.name, value, each.unit, origin, each.where, each.confidence, each.source))
+    return table
+
+
+def _moves(title: str, found: tuple[Move, ...]) -> Table:
+    table = Table(title if found else f"{title}: none", ("quantity", "before>", "after>", "change>"))
+    for move in found:
+        change = "-" if move.change is None else f"{100 * move.change:+.2f} %"
+        table.rows.append((move.name, with_unit(move.before, move.unit), with_unit(move.after, move.unit), change))
+    return table

@@ -1,0 +1,149 @@
+"""The levers of a study as Optuna parameters, and back.
+
+A trial fixes levers only. Scenarios are what the world decides: every one of them is evaluated for every trial. Each
+lever axis is one parameter: the place on the axis when its values are ordered numbers, the values as words otherwise.
+Systems with axes of their own form blocks of the space; which block a trial is in is a parameter too, and an axis that
+differs between blocks is a parameter of that block alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sweep.errors import StudyError
+from sweep.space import Axis, Block, Space, Value
+from sweep.study import Study
+
+if TYPE_CHECKING:
+    import optuna
+
+BLOCK = "block"
+MAX_CATEGORIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Levers of one design: a block of the space and a place on each of its lever axes, in axis order."""
+
+    block: int
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LeverSpace:
+    """The levers of a study. Raises ``StudyError`` when there is nothing to choose."""
+
+    study: Study
+
+    def __post_init__(self) -> None:
+        if self.size < 2:
+            raise StudyError.at("has one design only: give its levers several values", self.study.file, "levers")
+
+    @property
+    def space(self) -> Space:
+        """The space of the study, scenarios included."""
+        return self.study.space
+
+    def is_lever(self, axis: Axis) -> bool:
+        """Return whether a planner chooses the place on an axis: all of its quantities are levers."""
+        return all(self.study.roles[name] == "lever" for name in axis.names)
+
+    def lever_axes(self, block: Block) -> list[Axis]:
+        """Return the axes of a block that hold levers."""
+        return [axis for axis in block.axes if self.is_lever(axis)]
+
+    @cached_property
+    def size(self) -> int:
+        """Number of lever combinations before ``where``."""
+        return sum(self._block_size(block) for block in self.space.blocks)
+
+    def _block_size(self, block: Block) -> int:
+        return int(np.prod([axis.size for axis in self.lever_axes(block)], dtype=object))
+
+    @cached_property
+    def _labels(self) -> list[str]:
+        labels = [", ".join(_systems(block)) for block in self.space.blocks]
+        return [label if labels.count(label) == 1 else f"{label} ({place + 1})" for place, label in enumerate(labels)]
+
+    @cached_property
+    def _shared(self) -> frozenset[str]:
+        """Parameters that mean the same in every block that has them."""
+        axes: dict[str, set[Axis]] = {}
+        for block in self.space.blocks:
+            for axis in self.lever_axes(block):
+                axes.setdefault(parameter(axis), set()).add(axis)
+        return frozenset(name for name, found in axes.items() if len(found) == 1)
+
+    def suggest(self, trial: optuna.Trial) -> Point:
+        """Return the point of a trial, asking the sampler for what it has not fixed yet."""
+        number = 0
+        if len(self._labels) > 1:
+            number = self._labels.index(trial.suggest_categorical(BLOCK, self._labels))
+        places = [self._place(trial, axis, number) for axis in self.lever_axes(self.space.blocks[number])]
+        return Point(number, tuple(places))
+
+    def _place(self, trial: optuna.Trial, axis: Axis, block: int) -> int:
+        name = parameter(axis)
+        if axis.size == 1:
+            return 0
+        if name not in self._shared:
+            name = f"{name} ({self._labels[block]})"
+        if ordered(axis):
+            return trial.suggest_int(name, 0, axis.size - 1)
+        words = labels(axis)
+        return words.index(trial.suggest_categorical(name, words))
+
+    def values(self, point: Point) -> dict[str, Value]:
+        """Return the levers of a point [human units; multipliers for ``times`` axes], constants included."""
+        block = self.space.blocks[point.block]
+        fixed = {name: value for name, value in block.constants.items() if self.study.roles.get(name) == "lever"}
+        axes = zip(self.lever_axes(block), point.places, strict=True)
+        return fixed | {name: axis.value(name, place) for axis, place in axes for name in axis.names}
+
+    def points(self, start: int, stop: int) -> list[Point]:
+        """Return the lever combinations number ``start`` to ``stop - 1`` in the order of the space."""
+        found = []
+        first = 0
+        for number, block in enumerate(self.space.blocks):
+            shape = [axis.size for axis in self.lever_axes(block)]
+            size = self._block_size(block)
+            for local in range(max(start - first, 0), min(stop - first, size)):
+                places = np.unravel_index(local, shape) if shape else ()
+                found += [Point(number, tuple(int(place) for place in places))]
+            first += size
+        return found
+
+
+def parameter(axis: Axis) -> str:
+    """Return the name of the parameter that stands for an axis."""
+    return "+".join(axis.names)
+
+
+def ordered(axis: Axis) -> bool:
+    """Return whether places on an axis are ordered as its values are."""
+    if len(axis.names) != 1:
+        return False
+    values = axis.values(axis.names[0], 0, axis.size) if axis.size <= MAX_CATEGORIES else None
+    if values is None:
+        return True
+    return values.dtype.kind in "if" and bool((np.diff(values) > 0).all())
+
+
+def labels(axis: Axis) -> list[str]:
+    """Return the points of an axis in words."""
+    columns: Sequence[Sequence[object]] = [axis.values(name, 0, axis.size).tolist() for name in axis.names]
+    return [", ".join(str(value) for value in row) for row in zip(*columns, strict=True)]
+
+
+def _systems(block: Block) -> list[str]:
+    if "system" in block.constants:
+        return [str(block.constants["system"])]
+    for axis in block.axes:
+        if "system" in axis.names:
+            return list(dict.fromkeys(axis.values("system", 0, axis.size).tolist()))
+    return ["all"]

@@ -1,0 +1,176 @@
+"""Sixteen chips under four rule sets, and the thresholds themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.export_control import rules_stage
+from models.inputs import ModelInputError
+
+MM2 = 1e-6
+# chip: dense TOPS, precision, die area [mm2], TPP, PD, region (s-w-kelly/chip-export-controls at d813a66; the two
+# Ascend rows are computed from press figures; Ascend dies as in the rule, US origin or not).
+CHIPS: dict[str, tuple[float, str, float, float, float, str]] = {
+    "a100": (312, "bf16", 826, 4992, 6.04, "a.1"),
+    "a800": (312, "bf16", 826, 4992, 6.04, "a.1"),
+    "h100": (1979, "fp8", 814, 15832, 19.45, "a.1"),
+    "h800": (1979, "fp8", 814, 15832, 19.45, "a.1"),
+    "h200": (1979, "fp8", 814, 15832, 19.45, "a.1"),
+    "h200-nvl": (1670.5, "fp8", 814, 13364, 16.42, "a.1"),
+    "h20": (296, "fp8", 814, 2368, 2.91, "free"),
+    "b200": (9000, "fp4", 1628, 36000, 22.11, "a.1"),
+    "b300": (14000, "fp4", 1628, 56000, 34.4, "a.1"),
+    "b30a": (7000, "fp4", 814, 28000, 34.4, "a.1"),
+    "rubin": (35000, "fp4", 1628, 140000, 86.0, "a.1"),
+    "mi300x": (2614.9, "fp8", 1017, 20919, 20.57, "a.1"),
+    "mi325x": (2614.9, "fp8", 1017, 20919, 20.57, "a.1"),
+    "mi355x": (5033.2, "fp8", 1017, 40265, 39.59, "a.1"),
+    "mi250x": (383, "bf16", 1580, 6128, 3.88, "a.1"),
+    "mi210": (181, "bf16", 790, 2896, 3.67, "b.1"),
+    "ascend-910b": (320, "fp16", 665.61, 5120, 7.69, "a.1"),
+    "ascend-910c": (752, "fp16", 1331.22, 12032, 9.04, "a.1"),
+}
+
+
+def facts(chip: str, **others: Any) -> dict[str, Any]:
+    tops, precision, area, *_ = CHIPS[chip]
+    return {f"peak_{precision}": tops * 1e12, "die_area": area * MM2, "export_regime": "us"} | others
+
+
+def status(chip: str, country: str, date: str, **others: Any) -> str:
+    return str(rules_stage(facts(chip, buyer_country=country, rule_date=date, **others))["export_status"])
+
+
+@pytest.mark.parametrize("chip", sorted(CHIPS))
+def test_performance_density_and_region(chip: str) -> None:
+    *_, performance, density, region = CHIPS[chip]
+    metrics = rules_stage(facts(chip))
+    assert metrics["total_processing_performance"] == pytest.approx(performance, abs=0.7)  # sources round down
+    assert metrics["performance_density"] * MM2 == pytest.approx(density, abs=0.0051)
+    assert metrics["export_region"] == region
+
+
+def test_the_largest_precision_counts() -> None:
+    h100 = {"peak_bf16": 989.5e12, "peak_fp8": 1979e12, "peak_tf32": 494.7e12, "peak_fp4": np.nan}
+    assert rules_stage(h100)["total_processing_performance"] == pytest.approx(15832)
+
+
+@pytest.mark.parametrize(
+    ("chip", "interconnect", "expected"),
+    [("h800", 400, "free"), ("a800", 400, "free"), ("a100", 600, "denied"), ("h100", 900, "denied"), ("h20", 900, "free")],
+)
+def test_october_2022_needs_both_speed_and_interconnect(chip: str, interconnect: float, expected: str) -> None:
+    """Interconnect in both directions together [GB/s]; H800 and A800 were built to stay below 600."""
+    assert status(chip, "CN", "2023-06-01", scale_up_bandwidth=interconnect / 2 * 1e9) == expected
+    assert status(chip, "US", "2023-06-01", scale_up_bandwidth=interconnect / 2 * 1e9) == "free"
+
+
+def test_a_slower_link_frees_an_h100_in_2022() -> None:
+    h100 = facts("h100", buyer_country="CN", rule_date="2022-12-01", scale_up_bandwidth=np.asarray([450e9, 299e9]))
+    assert rules_stage(h100)["export_status"].tolist() == ["denied", "free"]
+
+
+@pytest.mark.parametrize(
+    ("chip", "country", "expected"),
+    [
+        ("h800", "CN", "denied"),
+        ("h100", "AE", "licence"),
+        ("h100", "DE", "free"),
+        ("h20", "CN", "free"),
+        ("mi210", "CN", "licence"),
+        ("mi210", "AE", "free"),
+        ("mi250x", "RU", "denied"),
+    ],
+)
+def test_october_2023(chip: str, country: str, expected: str) -> None:
+    assert status(chip, country, "2024-06-01") == expected
+
+
+def test_the_letter_of_april_2025_stops_the_h20_in_china_only() -> None:
+    h20 = {"hbm_bandwidth": 4000e9, "scale_up_bandwidth": 450e9}
+    assert status("h20", "CN", "2025-04-08", **h20) == "free"
+    assert status("h20", "CN", "2025-04-09", **h20) == "licence"
+    assert status("h20", "AE", "2025-04-09", **h20) == "free"
+    assert status("h20", "CN", "2025-04-09", hbm_bandwidth=3900e9, scale_up_bandwidth=449e9) == "free"
+
+
+@pytest.mark.parametrize(
+    ("chip", "memory", "expected", "duty"),
+    [
+        ("h200", 4800e9, "case_by_case", 0.25),
+        ("mi325x", 6000e9, "case_by_case", 0.25),
+        ("b30a", 4000e9, "denied", 0.0),
+        ("b200", 8000e9, "denied", 0.0),
+        ("h100", 3350e9, "case_by_case", 0.0),
+        ("mi355x", 8000e9, "denied", 0.0),
+    ],
+)
+def test_january_2026(chip: str, memory: float, expected: str, duty: float) -> None:
+    assert status(chip, "CN", "2026-01-15", hbm_bandwidth=memory) == expected
+    assert status(chip, "CN", "2026-01-14", hbm_bandwidth=memory) == "denied"
+    assert status(chip, "RU", "2026-01-15", hbm_bandwidth=memory) == "denied"
+    assert rules_stage(facts(chip, hbm_bandwidth=memory))["us_import_duty"] == duty
+    assert rules_stage(facts(chip, hbm_bandwidth=memory, rule_date="2025-12-31"))["us_import_duty"] == 0
+
+
+def test_nothing_was_controlled_before_october_2022() -> None:
+    assert status("h100", "CN", "2022-10-06") == "free"
+
+
+def test_a_chip_outside_us_rules_is_free() -> None:
+    assert status("ascend-910c", "CN", "2025-06-01", export_regime="none") == "free"
+
+
+def test_the_question_is_not_asked_without_a_buyer_or_a_regime() -> None:
+    assert "export_status" not in rules_stage(facts("h100"))
+    without = facts("h100", buyer_country="CN")
+    del without["export_regime"]
+    assert "export_status" not in rules_stage(without)
+
+
+def test_missing_facts_leave_the_status_open_where_they_matter() -> None:
+    assert status("h100", "CN", "2023-06-01") == ""
+    assert status("mi210", "CN", "2024-06-01", die_area=np.nan) == ""
+    assert status("mi210", "DE", "2024-06-01", die_area=np.nan) == "free"
+    assert status("h100", "CN", "2024-06-01", die_area=np.nan) == "denied"
+    assert status("h200", "CN", "2026-02-01") == ""
+
+
+@pytest.mark.parametrize(
+    ("performance", "density", "region"),
+    [
+        (4800, 0.1, "a.1"),
+        (4799, 5.92, "a.2"),
+        (1600, 5.92, "a.2"),
+        (1599, 99, "free"),
+        (2400, 1.6, "b.1"),
+        (2400, 1.59, "free"),
+        (2399, 3.2, "b.2"),
+        (1600, 3.19, "free"),
+    ],
+)
+def test_thresholds_of_3a090(performance: float, density: float, region: str) -> None:
+    """At or above counts as reaching a threshold: 88 FR 73458."""
+    chip = {"peak_fp8": performance / 8 * 1e12, "die_area": performance / density * MM2 * (1 - 1e-12)}
+    assert rules_stage(chip)["export_region"] == region
+
+
+def test_chips_as_an_array_give_what_each_gives() -> None:
+    h100, mi210 = facts("h100"), facts("mi210")
+    both = {
+        "peak_fp8": np.asarray([h100["peak_fp8"], np.nan]),
+        "peak_bf16": np.asarray([np.nan, mi210["peak_bf16"]]),
+        "die_area": np.asarray([h100["die_area"], mi210["die_area"]]),
+        "hbm_bandwidth": np.asarray([3350e9, 1600e9]),
+    }
+    metrics = rules_stage(both | {"export_regime": "us", "buyer_country": "CN", "rule_date": "2026-03-01"})
+    assert metrics["export_status"].tolist() == ["case_by_case", "licence"]
+    assert metrics["export_region"].tolist() == ["a.1", "b.1"]
+
+
+def test_unknown_regime_is_refused() -> None:
+    with pytest.raises(ModelInputError, match="mars"):
+        rules_stage(facts("h100", buyer_country="CN", export_regime="mars"))
