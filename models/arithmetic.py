@@ -1,4 +1,4 @@
-"""Three small rules that every stage keeps: division, whole counts and rounding up, with unknown values passed on."""
+"""Small rules that every stage keeps: neutral values, division, whole counts; unknown values are passed on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.inputs import Array
+from models.inputs import Array, Known
 
 ROUNDING = 1e-9  # relative; 392 GB/s over 28 GB/s must be 14 ports, whatever the last bit of the quotient
+
+
+def number_or(known: Known, name: str, neutral: float) -> Array:
+    """Return the value of a quantity [SI], or ``neutral`` when nothing was said of it.
+
+    For effects that are off unless asked for: ``neutral`` is the value that changes nothing, such as no duty (0) or no
+    oversubscription (1). A fact that cannot be left out goes by ``number`` or ``number_or_nan``.
+    """
+    value = known.get(name)
+    return np.asarray(neutral if value is None else value, dtype=np.float64)
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:

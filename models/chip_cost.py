@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.arithmetic import ratio
+from models.arithmetic import number_or, ratio
 from models.inputs import Array, Known, ModelInputError, number, number_or_nan
 
 WAFER_DIAMETER = 0.3
@@ -98,19 +98,19 @@ def chip_cost_metrics(known: Known) -> dict[str, Array]:
     model = known.get("yield_model", "negative_binomial")
     if model not in YIELD_MODELS:
         raise ModelInputError("yield_model", f"yield_model {model!r} is not one of {', '.join(YIELD_MODELS)}")
-    count = number(known, "dies")
+    count = number_or_nan(known, "dies")
     area = number_or_nan(known, "die_area") / count
     defects = area * number_or_nan(known, "defect_density")
     fixed = known.get("die_yield") is not None
-    good = number(known, "die_yield") if fixed else YIELD_MODELS[model](defects, number(known, "yield_shape"))
-    sellable = salvaged_yield(good, number(known, "die_salvage"))
+    good = number(known, "die_yield") if fixed else YIELD_MODELS[model](defects, number_or_nan(known, "yield_shape"))
+    sellable = salvaged_yield(good, number_or(known, "die_salvage", 0.0))
     cost = die_cost(number(known, "wafer_price"), dies_per_wafer(area), sellable)
     contents = count * cost + number_or_nan(known, "hbm_capacity") * number_or_nan(known, "memory_price")
     package = chip_last_cost(
         contents,
         number_or_nan(known, "packaging_price"),
         count,
-        number(known, "bonding_yield"),
-        number(known, "packaging_yield"),
+        number_or(known, "bonding_yield", 1.0),
+        number_or(known, "packaging_yield", 1.0),
     )
-    return {"die_yield": good, "die_cost": cost, "chip_cost": package + number(known, "chip_test_price")}
+    return {"die_yield": good, "die_cost": cost, "chip_cost": package + number_or(known, "chip_test_price", 0.0)}

@@ -18,6 +18,10 @@ import numpy as np
 from models.inputs import Array
 
 
+TOPOLOGIES = ("single_tier", "two_tier_ub", "torus", "mesh")
+"""Kinds of scale-up fabric."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fabric:
     """Rates [byte/s] and start-up times [s] of the two tiers, per chip and direction, after efficiency.

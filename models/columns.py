@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -31,16 +31,26 @@ def rows(table: Table, selection: NDArray[Any] | slice) -> Table:
     return map_columns(table, lambda column: column[selection])
 
 
-def stack(tables: Sequence[Table]) -> Table:
-    """Return one table with the rows of all tables, in order; flags are joined by "or"; what is neither comes from the first."""
+def columns(table: object) -> Iterator[NDArray[Any]]:
+    """Yield every column of a table, those of nested tables included."""
+    for field in fields(table):  # type: ignore[arg-type]  # as above
+        value = getattr(table, field.name)
+        if isinstance(value, np.ndarray):
+            yield value
+        elif is_dataclass(value):
+            yield from columns(value)
+
+
+def stack(tables: Sequence[Table], axis: int = 0) -> Table:
+    """Return one table with the rows of all tables along an axis, in order; flags are joined by "or"; what is neither comes from the first."""
     first = tables[0]
     joined: dict[str, Any] = {}
     for field in fields(first):  # type: ignore[arg-type]  # as above
         values = [getattr(table, field.name) for table in tables]
         if isinstance(values[0], np.ndarray):
-            joined[field.name] = np.concatenate(values)
+            joined[field.name] = np.concatenate(values, axis=axis)
         elif is_dataclass(values[0]):
-            joined[field.name] = stack(values)
+            joined[field.name] = stack(values, axis)
         elif isinstance(values[0], bool):
             joined[field.name] = any(values)
     return replace(first, **joined)  # type: ignore[type-var]  # as above

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from models.arithmetic import ratio
+from models.arithmetic import number_or, ratio
 from models.chip_cost import chip_cost_metrics
 from models.inputs import Array, Known, number, number_or_nan, text
 from models.power import YEAR
@@ -65,10 +65,10 @@ def capital(known: Known) -> dict[str, Array]:
     import_tariff``. The network is the part of both fabrics in it. Shell: price per watt of facility power.
     """
     chips = number(known, "chips")
-    bandwidth = number(known, "scale_up_bandwidth")
-    network = chips * (number_or_nan(known, "scale_up_price_per_bandwidth") * bandwidth) + scale_out_price(known)
-    extra = 1 + number(known, "installation_fraction") + number(known, "import_tariff")
-    nodes = chips * (number_or_nan(known, "chip_price") + number(known, "storage_price_per_chip"))
+    bandwidth = number_or_nan(known, "scale_up_bandwidth")
+    network = chips * (number_or(known, "scale_up_price_per_bandwidth", 0.0) * bandwidth) + scale_out_price(known)
+    extra = 1 + number_or(known, "installation_fraction", 0.0) + number_or(known, "import_tariff", 0.0)
+    nodes = chips * (number_or_nan(known, "chip_price") + number_or(known, "storage_price_per_chip", 0.0))
     equipment = (nodes + network) * extra
     shell = number_or_nan(known, "shell_price_per_power") * number_or_nan(known, "facility_power")
     return {
@@ -87,20 +87,20 @@ def annual_costs(known: Known, equipment: Array, shell: Array) -> dict[str, Arra
     multiplier. Colocation: rent per provisioned IT power, instead of a shell of one's own. Maintenance: a fraction of
     the equipment per year.
     """
-    wacc = number(known, "wacc")
-    residual = number(known, "residual_fraction")
-    equipment_payment = annuity(equipment, wacc, number(known, "equipment_life") / YEAR, residual)
-    shell_payment = annuity(shell, wacc, number(known, "shell_life") / YEAR)
+    wacc = number_or_nan(known, "wacc")
+    residual = number_or(known, "residual_fraction", 0.0)
+    equipment_payment = annuity(equipment, wacc, number_or_nan(known, "equipment_life") / YEAR, residual)
+    shell_payment = annuity(shell, wacc, number_or_nan(known, "shell_life") / YEAR)
     energy = number_or_nan(known, "power_price") * (number_or_nan(known, "annual_energy") / YEAR)
-    demand = number(known, "demand_charge") * number_or_nan(known, "facility_power")
+    demand = number_or(known, "demand_charge", 0.0) * number_or_nan(known, "facility_power")
     provisioned = number_or_nan(known, "it_power_peak")
-    staff_cost = number_or_nan(known, "staff_cost") * number(known, "staff_multiplier")
+    staff_cost = number_or_nan(known, "staff_cost") * number_or(known, "staff_multiplier", 1.0)
     return {
         "annual_capital_cost": (equipment_payment + shell_payment) / YEAR,
         "annual_energy_cost": energy + demand,
         "annual_staff_cost": staff_cost * provisioned,
-        "annual_colocation_cost": number(known, "colocation_rent") * provisioned,
-        "annual_maintenance_cost": number(known, "maintenance_fraction") * equipment,
+        "annual_colocation_cost": number_or(known, "colocation_rent", 0.0) * provisioned,
+        "annual_maintenance_cost": number_or_nan(known, "maintenance_fraction") * equipment,
     }
 
 
@@ -110,9 +110,9 @@ def training_costs(known: Known, annual: Array, annual_energy: Array) -> dict[st
     A run pays for the year's cost over the paid time it fills: ``annual_cost x time_to_train / utilisation``, so the
     runs of a year pay for the year. Its energy part is the same share of energy and demand charge.
     """
-    share = number_or_nan(known, "time_to_train") / number(known, "utilisation")
+    share = number_or_nan(known, "time_to_train") / number_or_nan(known, "utilisation")
     return {
-        "cost_per_token": annual * (share / number(known, "training_tokens")),
+        "cost_per_token": annual * (share / number_or_nan(known, "training_tokens")),
         "cost_to_train": annual * share,
         "energy_cost_to_train": annual_energy * share,
     }
@@ -123,16 +123,17 @@ def serving_costs(known: Known, annual: Array) -> dict[str, Array]:
 
     ``cost_per_token`` charges everything to the generated tokens. The split charges the chips that prefill to the
     input tokens and those that decode to the output tokens, so that input rate times input cost plus output rate times
-    output cost is the whole cost again.
+    output cost is the whole cost again. Where the same chips do both there is no such split (NaN).
     """
-    paid = number(known, "utilisation") * number_or_nan(known, "goodput")
+    paid = number_or_nan(known, "utilisation") * number_or_nan(known, "goodput")
     output_rate = number_or_nan(known, "tokens_per_second")
     input_rate = number_or_nan(known, "input_tokens_per_second")
     prefill, decode = number_or_nan(known, "prefill_chips"), number_or_nan(known, "decode_chips")
+    apart = np.where(prefill > 0, ratio(prefill, prefill + decode), np.nan)
     return {
         "cost_per_token": cost_per_token(annual, output_rate, paid),
-        "cost_per_input_token": annual * ratio(ratio(prefill, prefill + decode), input_rate * paid),
-        "cost_per_output_token": annual * ratio(ratio(decode, prefill + decode), output_rate * paid),
+        "cost_per_input_token": annual * ratio(apart, input_rate * paid),
+        "cost_per_output_token": annual * ratio(1 - apart, output_rate * paid),
     }
 
 
@@ -149,16 +150,21 @@ def economics_stage(known: Known) -> dict[str, Any]:
     other = parts["annual_capital_cost"] + parts["annual_maintenance_cost"]
     running = parts["annual_energy_cost"] + (parts["annual_staff_cost"] + parts["annual_colocation_cost"])
     annual = other + running
-    unit = ratio(np.ones(()), number(known, "chips") * number(known, "utilisation"))
+    unit = ratio(np.ones(()), number(known, "chips") * number_or_nan(known, "utilisation"))
     peak = number_or_nan(known, f"peak_{text(known, 'precision')}")
-    life = number(known, "equipment_life") / YEAR
-    worth = YEAR / capital_recovery_factor(number(known, "wacc"), life)
-    metrics = built | bought | parts | {
-        "annual_cost": annual,
-        "net_present_cost": annual * worth,
-        "cost_per_chip_hour": annual * unit,
-        "cost_per_petaflops_year": annual * ratio(np.asarray(1e15), number(known, "chips") * peak),
-    }
+    life = number_or_nan(known, "equipment_life") / YEAR
+    worth = ratio(np.asarray(YEAR), capital_recovery_factor(number_or_nan(known, "wacc"), life))
+    metrics = (
+        built
+        | bought
+        | parts
+        | {
+            "annual_cost": annual,
+            "net_present_cost": annual * worth,
+            "cost_per_chip_hour": annual * unit,
+            "cost_per_petaflops_year": annual * ratio(np.asarray(1e15), number(known, "chips") * peak),
+        }
+    )
     if text(known, "phase") == "train":
         return metrics | training_costs(known, annual, parts["annual_energy_cost"])
     return metrics | serving_costs(known, annual)

@@ -40,12 +40,17 @@ RULE_2022, RULE_2023, LETTER_2025, TARIFF_2026, RULE_2026 = (
 )
 
 CHINA = frozenset({"CN", "HK", "MO"})
-ARMS_EMBARGO = CHINA | frozenset(
-    "AF BY MM KH CF CD CU ER HT IR IQ KP LB LY NI RU SO SS SD SY VE ZW".split()  # fmt: skip
+ARMS_EMBARGO = CHINA.union(
+    "AF BY MM KH CF CD CU ER HT IR IQ KP LB LY NI RU SO SS SD SY VE ZW".split()  # noqa: SIM905  # codes read as a list
 )
-"""Country Group D:5 without Cyprus (which is in A:6), and Macau; Supplement No. 1 to part 740 of the EAR, 2024."""
-CONCERN = frozenset("AM AZ BH EG GE JO KZ KW KG LA MD MN OM PK QA SA TJ TM AE UZ VN YE".split())
-"""Country Groups D:1 and D:4 without D:5, A:5 and A:6; same source."""
+"""Macau and Country Group D:5 without Cyprus (which is in A:6): Supplement No. 1 to part 740 of the EAR as of 2024.
+
+Later changes, such as Cambodia's leaving the group in November 2025, are not followed.
+"""
+CONCERN = frozenset(
+    "AM AZ BH EG GE JO KZ KW KG LA MD MN OM PK QA SA TJ TM AE UZ VN YE".split()  # noqa: SIM905  # as above
+)
+"""Country Groups D:1 and D:4 without D:5, A:5 and A:6: same source."""
 
 GIGABYTE, SQUARE_MILLIMETRE, TERA = 1e9, 1e-6, 1e12
 

@@ -12,15 +12,14 @@ carry price and power. A single domain keeps its NICs and its tree, as the publi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from models.arithmetic import round_up, whole
-from models.inputs import Array, Known, ModelInputError, number, number_or_nan, text
+from models.arithmetic import number_or, round_up, whole
+from models.inputs import Array, Known, ModelInputError, number, number_or_nan
 
-SWITCHED = ("single_tier", "two_tier_ub")
-DIRECT = ("torus", "mesh")
 LAYERS = 4  # the deepest fat tree counted; 64-port switches reach two million ports with it
 
 
@@ -72,7 +71,7 @@ def network_interfaces(known: Known) -> Array:
 
     A node shares its interfaces among its chips, so half the bandwidth is half the interfaces down to one per node.
     """
-    node = number(known, "chips_per_node")
+    node = number_or_nan(known, "chips_per_node")
     nodes = round_up(chips_bought(known) / node)
     rate = number_or_nan(known, "scale_out_link_rate")
     return nodes * round_up(node * number_or_nan(known, "scale_out_bandwidth") / rate)
@@ -84,10 +83,9 @@ def chips_bought(known: Known) -> Array:
 
 
 def ports_per_chip(known: Known) -> Array:
-    """Return the scale-up ports of one chip at its bandwidth: bandwidth over line rate, rounded up."""
-    if "scale_up_link_rate" in known:
-        return round_up(number(known, "scale_up_bandwidth") / number(known, "scale_up_link_rate"))
-    return number_or_nan(known, "scale_up_links")
+    """Return the scale-up ports of one chip: bandwidth over line rate, rounded up; without a rate, its links."""
+    lines = number_or_nan(known, "scale_up_bandwidth") / number_or_nan(known, "scale_up_link_rate")
+    return np.where(np.isnan(lines), number_or_nan(known, "scale_up_links"), round_up(lines))
 
 
 def single_tier(known: Known) -> dict[str, Array]:
@@ -117,7 +115,7 @@ def two_tier(known: Known) -> dict[str, Array]:
     CloudMatrix 384: 8 chips x 14 ports of 28 GB/s in a node over 7 planes of 16 + 16 ports: 7 first-tier chips in each
     of 48 nodes (336), 768 uplinks per plane on 48-port chips (112).
     """
-    node, ports = number(known, "chips_per_node"), ports_per_chip(known)
+    node, ports = number_or_nan(known, "chips_per_node"), ports_per_chip(known)
     nodes = round_up(number(known, "scale_up_size") / node)
     half = np.floor(number_or_nan(known, "scale_up_switch_ports") / 2)
     planes = np.minimum(number_or_nan(known, "scale_up_planes"), round_up(node * ports / half))
@@ -133,6 +131,24 @@ def direct(known: Known) -> dict[str, Array]:
     return {"switches": np.zeros(()), "spines": np.zeros(()), "wires": wires, "far_wires": wires}
 
 
+TOPOLOGIES: dict[str, Callable[[Known], dict[str, Array]]] = {
+    "single_tier": single_tier,
+    "two_tier_ub": two_tier,
+    "torus": direct,
+    "mesh": direct,
+}
+
+
+def topology_of(known: Known) -> str:
+    """Return the kind of the scale-up fabric, a single tier when nothing is said of it."""
+    topology = str(known.get("scale_up_topology") or "single_tier")
+    if topology not in TOPOLOGIES:
+        raise ModelInputError(
+            "scale_up_topology", f"scale_up_topology {topology!r} is not one of {', '.join(TOPOLOGIES)}"
+        )
+    return topology
+
+
 def scale_up_materials(known: Known) -> dict[str, Array]:
     """Return switch chips, spine chips, cables and optical modules of one scale-up domain, as float64.
 
@@ -140,15 +156,12 @@ def scale_up_materials(known: Known) -> dict[str, Array]:
     ports of 28 GB/s between its tiers, two of them in a 400 Gbit/s module, so 2,688 links and 5,376 modules. A module
     rate of zero means copper: ``scale_up_cables_per_port`` cables for every port (zero on a printed board).
     """
-    topology = text(known, "scale_up_topology")
-    if topology not in SWITCHED + DIRECT:
-        raise ModelInputError("scale_up_topology", f"scale_up_topology {topology!r} is not one of {SWITCHED + DIRECT}")
-    count = {"single_tier": single_tier, "two_tier_ub": two_tier}.get(topology, direct)(known)
-    module_rate = number_or_nan(known, "scale_up_port_rate_per_module")
+    count = TOPOLOGIES[topology_of(known)](known)
+    module_rate = number_or(known, "scale_up_port_rate_per_module", 0.0)
     optical = module_rate > 0
     wires_per_module = module_rate / number_or_nan(known, "scale_up_link_rate")
     links = round_up(count["far_wires"] / np.where(optical, wires_per_module, 1))
-    copper = count["wires"] * number_or_nan(known, "scale_up_cables_per_port")
+    copper = count["wires"] * number_or(known, "scale_up_cables_per_port", 1.0)
     return {
         "scale_up_switch_chips": count["switches"],
         "scale_up_spine_chips": count["spines"],
@@ -164,8 +177,8 @@ def domain_bisection(known: Known) -> Array:
     (a TPU v5e pod, 16 x 16 at 4 x 50 GB/s: 1.6 TB/s). Mesh, every pair joined: ``floor(n/2) ceil(n/2)`` links of
     ``b / (n - 1)``.
     """
-    size, bandwidth = number(known, "scale_up_size"), number(known, "scale_up_bandwidth")
-    topology = text(known, "scale_up_topology")
+    size, bandwidth = number(known, "scale_up_size"), number_or_nan(known, "scale_up_bandwidth")
+    topology = topology_of(known)
     if topology == "torus":
         links = number_or_nan(known, "scale_up_links")
         return np.asarray(2 * size ** (1 - 2 / links) * bandwidth / links)
@@ -182,7 +195,7 @@ def fabric_stage(known: Known) -> dict[str, Any]:
     """
     domains, chips = number(known, "domains"), chips_bought(known)
     nics = network_interfaces(known)
-    oversubscription = number(known, "oversubscription")
+    oversubscription = number_or(known, "oversubscription", 1.0)
     tree = fat_tree(nics, number_or_nan(known, "scale_out_switch_radix"), oversubscription)
     blocking = np.where(tree["layers"] > 1, oversubscription, 1.0)
     across_domains = chips / 2 * number_or_nan(known, "scale_out_bandwidth") / blocking

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from models.arithmetic import ratio
+from models.arithmetic import number_or, ratio
 from models.carbon import emissions
 from models.inputs import Array, Known, number, number_or_nan, text
 
@@ -40,7 +40,7 @@ def network_power(known: Known) -> Array:
     Scale-up: in proportion to chips and their scale-up bandwidth. Scale-out: NICs, switches and modules of the bill
     of materials.
     """
-    per_chip = number_or_nan(known, "scale_up_power_per_bandwidth") * number(known, "scale_up_bandwidth")
+    per_chip = number_or(known, "scale_up_power_per_bandwidth", 0.0) * number_or_nan(known, "scale_up_bandwidth")
     return (
         number(known, "chips") * per_chip
         + number_or_nan(known, "nics") * number_or_nan(known, "nic_power")
@@ -55,9 +55,9 @@ def annual_energy(known: Known, it_power: Array, it_power_peak: Array) -> Array:
     ``pue x year x (u x it_power + (1 - u) x idle_power_fraction x it_power_peak)`` with utilisation u: without paid
     work the machine stays on and idles as a whole.
     """
-    utilisation = number(known, "utilisation")
+    utilisation = number_or_nan(known, "utilisation")
     idle = (1 - utilisation) * number_or_nan(known, "idle_power_fraction") * it_power_peak
-    return number(known, "power_usage_effectiveness") * YEAR * (utilisation * it_power + idle)
+    return number_or_nan(known, "power_usage_effectiveness") * YEAR * (utilisation * it_power + idle)
 
 
 def power_stage(known: Known) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def power_stage(known: Known) -> dict[str, Any]:
     """
     chips, used = number(known, "chips"), number(known, "chips_used")
     chip_power, host = number_or_nan(known, "chip_power"), number_or_nan(known, "host_power")
-    pue = number(known, "power_usage_effectiveness")
+    pue = number_or_nan(known, "power_usage_effectiveness")
     mean = power_fraction(known) * chip_power
     idle = np.where(chips > used, (chips - used) * number_or_nan(known, "idle_power_fraction") * chip_power, 0)
     network = network_power(known)

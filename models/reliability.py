@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from models.arithmetic import ratio
+from models.arithmetic import number_or, ratio
 from models.inputs import Array, Known, number, number_or_nan, text
 
 
@@ -22,10 +22,10 @@ def job_failure_rate(known: Known) -> Array:
     """
     used = number(known, "chips_used")
     per_chip = number_or_nan(known, "chip_failure_rate")
-    per_chip = per_chip + number_or_nan(known, "host_failure_rate") / number(known, "chips_per_node")
+    per_chip = per_chip + number_or_nan(known, "host_failure_rate") / number_or_nan(known, "chips_per_node")
     modules = number_or_nan(known, "scale_up_transceivers") + number_or_nan(known, "scale_out_transceivers")
     share = used / number(known, "chips")
-    return used * per_chip + share * modules * number_or_nan(known, "transceiver_failure_rate")
+    return np.asarray(used * per_chip + share * modules * number_or_nan(known, "transceiver_failure_rate"))
 
 
 def optimal_checkpoint_interval(failure_rate: Array, write_time: Array) -> Array:
@@ -47,7 +47,7 @@ def effective_training_time_ratio(failure_rate: Array, write_time: Array, restar
     0, where failures come as fast as restarts: there it is floored, and the machine makes no progress.
     """
     lost = np.sqrt(failure_rate * write_time / 2)
-    return np.maximum((1 - failure_rate * restart_time - lost) / (1 + lost), 0)
+    return np.asarray(np.maximum((1 - failure_rate * restart_time - lost) / (1 + lost), 0))
 
 
 def spares_suffice(broken: Array, spares: Array) -> Array:
@@ -81,8 +81,8 @@ def training_goodput(known: Known, failure_rate: Array) -> Array:
     running = effective_training_time_ratio(
         failure_rate, number_or_nan(known, "checkpoint_write_time"), number_or_nan(known, "restart_time")
     )
-    spares = np.floor(number(known, "spare_fraction") * number(known, "domains") * (1 + 1e-12))
-    return running * spares_suffice(failure_rate * number(known, "repair_time"), spares)
+    spares = np.floor(number_or(known, "spare_fraction", 0.0) * number(known, "domains") * (1 + 1e-12))
+    return running * spares_suffice(failure_rate * number_or(known, "repair_time", 0.0), spares)
 
 
 def serving_goodput(known: Known, failure_rate: Array) -> Array:
@@ -93,9 +93,9 @@ def serving_goodput(known: Known, failure_rate: Array) -> Array:
     needed, ``1 / (1 - spare_fraction)``.
     """
     domains_used = number(known, "chips_used") / number(known, "scale_up_size")
-    out = number_or_nan(known, "restart_time") + number(known, "repair_time")
+    out = number_or_nan(known, "restart_time") + number_or(known, "repair_time", 0.0)
     up = 1 / (1 + ratio(failure_rate, domains_used) * out)
-    return np.minimum(up / (1 - number(known, "spare_fraction")), 1)
+    return np.minimum(up / (1 - number_or(known, "spare_fraction", 0.0)), 1)
 
 
 def reliability_stage(known: Known) -> dict[str, Any]:
@@ -117,6 +117,6 @@ def reliability_stage(known: Known) -> dict[str, Any]:
         write_time = number_or_nan(known, "checkpoint_write_time")
         metrics |= {
             "checkpoint_interval": optimal_checkpoint_interval(rate, write_time),
-            "time_to_train": ratio(number(known, "training_tokens"), useful_rate),
+            "time_to_train": ratio(number_or_nan(known, "training_tokens"), useful_rate),
         }
     return metrics

@@ -17,7 +17,7 @@ from models.serving_mapping import MappingTable, mapping_table
 from models.serving_memory import WORKSPACE, sequence_memory
 from models.serving_pass import Instance
 from models.serving_point import DecodePoint, PrefillPoint, decode_point, ladder, prefill_point, shared_prompt_time
-from models.serving_queue import mean_wait
+from models.serving_queue import REQUEST_TIME, mean_wait
 from models.transformer import Transformer, forward_matrix_flops, score_flops_at
 
 LARGEST_DECODE_INSTANCE = 512
@@ -67,7 +67,7 @@ def first_token_time(choice: Choice) -> Array:
     """Return the mean time to the first token at the throughput of the choice [s]."""
     prefill = choice.prefill
     load = choice.requests / (choice.prefill_instances * prefill["capacity"])
-    apart = prefill["service_time"] + mean_wait(load, prefill["service_time"], prefill["bulk"])
+    apart = REQUEST_TIME + prefill["service_time"] + mean_wait(load, prefill["service_time"], prefill["bulk"])
     return np.where(choice.shared, choice.decode["first_token_time"], apart)
 
 
@@ -155,7 +155,7 @@ def stage_metrics(
     needed = case.device.per_chip * least(apart.weights + one[..., 0, :, :] + WORKSPACE, table.legal)
     metrics["memory_per_chip"] = np.where(ok, metrics["memory_per_chip"], needed)
     metrics["time_per_output_token"] = np.where(ok, choice.decode["token_time"], least(apart.fastest, apart.fits))
-    fastest_prefill = least(prefill.service_time, prefill.fits)
+    fastest_prefill = REQUEST_TIME + least(prefill.service_time, prefill.fits)
     metrics["time_to_first_token"] = np.where(ok, first_token_time(choice), fastest_prefill)
     ranks = choice.decode["devices"] / choice.decode["tensor_parallel"]
     whole = {

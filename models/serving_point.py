@@ -18,7 +18,7 @@ from models.prefill import pass_time
 from models.serving_case import Case
 from models.serving_mapping import MappingTable
 from models.serving_memory import room, sequence_memory, weight_memory
-from models.serving_queue import largest_utilisation, mean_wait
+from models.serving_queue import REQUEST_TIME, largest_utilisation, mean_wait
 
 PREFILL_TOKENS: Final = 16384.0
 """Tokens of one full prefill pass per attention rank, as published runs use (arXiv:2506.12708, table 2)."""
@@ -117,7 +117,7 @@ def decode_point(case: Case, table: MappingTable, iteration: Array, prompt_time:
     if prompt_time is not None:
         token = token + BATCHES * prompt_time / case.answer
         load = BATCHES * prompt_time / (case.answer * token)
-        first = prompt_time + token + mean_wait(load, prompt_time, np.ones_like(load))
+        first = REQUEST_TIME + prompt_time + token + mean_wait(load, prompt_time, np.ones_like(load))
         excess = np.maximum(token - case.output_token_limit, first - case.first_token_limit)
     fits = np.asarray(table.legal & (space >= 1))
     rung, part = largest_batch(excess, space)
@@ -138,7 +138,7 @@ def prefill_point(case: Case, table: MappingTable) -> PrefillPoint:
     fits = np.asarray(table.legal & (space >= needed))
     service = pass_time(device, shape, at, prompts, case.new, case.cached)
     bulk = prompts * at.ranks
-    load = largest_utilisation(case.first_token_limit - service, service, bulk)
+    load = largest_utilisation(case.first_token_limit - REQUEST_TIME - service, service, bulk)
     rate = np.where(fits & (load > 0), bulk / service * load, 0.0)
     best = np.argmax(rate, axis=-3, keepdims=True)
     values = (service, bulk, bulk / service, rate, fits)

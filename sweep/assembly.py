@@ -144,7 +144,7 @@ class Assembly:
         for name, expression in self.study.derive.items():
             unit = quantities()[name].si_unit if name in quantities() else expression.si_unit
             self.values[name] = self._computed(expression, unit)
-            self.origins[name] = Origin(name, "derive", expression.where, expression.text)
+            self.origins[name] = Origin(name, "derive", self.study.places.get(name, ""), expression.text)
 
     def _computed(self, expression: Expression, unit: str) -> Any:
         """Return the value of an expression [``unit``]; unknown where it needs something unknown."""

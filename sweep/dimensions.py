@@ -77,7 +77,7 @@ def _power(unit: str, power: Fraction) -> str:
 def dimension_of(unit: str) -> Dimension:
     """Return the dimension of a unit text. Raises ``sweep.units.UnitError``."""
     powers = parse_unit(unit).dimensionality.items()
-    return _collect((SI_UNITS[name], Fraction(power)) for name, power in powers)
+    return _collect((SI_UNITS[name], Fraction(str(power))) for name, power in powers)
 
 
 @cache

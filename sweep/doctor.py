@@ -84,12 +84,13 @@ def _version(name: str) -> str | None:
 
 
 def _libraries() -> Check:
-    versions = {name: _version(name) for name in ("supernode-sweep", *LIBRARIES)}
+    versions = {name: _version(name) for name in LIBRARIES}
     missing = [name for name, version in versions.items() if version is None]
-    found = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     if missing:
-        return Check("libraries", "fail", f"missing: {', '.join(missing)}", "pip install supernode-sweep again")
-    return Check("libraries", "ok", found)
+        advice = f"pip install {' '.join(missing)}"
+        return Check("libraries", "fail", f"missing: {', '.join(missing)}", advice)
+    ours = f"supernode-sweep {_version('supernode-sweep') or 'from a source tree'}"
+    return Check("libraries", "ok", ", ".join((ours, *(f"{name} {version}" for name, version in versions.items()))))
 
 
 def _optional() -> Check:

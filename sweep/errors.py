@@ -53,7 +53,8 @@ class StudyError(SweepError):
 def nearest(word: str, options: Iterable[str], limit: int = 8) -> str:
     """Return a hint to append to a message: the nearest allowed word, and the list when it is short."""
     allowed = sorted(set(options))
-    match = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
+    starting = [option for option in allowed if word and option.startswith(word)]
+    match = starting or difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
     hint = f"; did you mean {match[0]}?" if match else ""
     if len(allowed) <= limit or not match:
         shown = ", ".join(allowed[: 3 * limit]) + (", ..." if len(allowed) > 3 * limit else "")

@@ -5,8 +5,8 @@ The same inputs go through the same stages as in a run, so that the numbers are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,9 @@ from models.quantities import Quantity, quantities
 from models.reasons import REASONS
 from sweep.assembly import Origin
 from sweep.catalogue import Catalogue
-from sweep.cells import Cell, cells
 from sweep.expressions import Expression
-from sweep.inputs import InputBuilder, Inputs
-from sweep.space import Chunks, Value
+from sweep.inputs import Inputs, inputs_with_origins
+from sweep.space import Value
 from sweep.study import Study
 from sweep.study.faults import Faults
 from sweep.study.overrides import apply_overrides
@@ -83,7 +82,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The whole chain of one design; ``levers`` and ``scenarios`` are what the study chose for it [table units]."""
+    """The whole chain of one design; ``choices`` is what the study sets [table units, multipliers for ``times``]."""
 
     study: str
     design: int
@@ -126,36 +125,46 @@ def explain(study: Study, catalogue: Catalogue, design: int, changes: Sequence[s
     StudyError
         When there is no such design, a change is wrong, or the catalogue lacks what the model needs.
     """
-    chunk = Chunks(study.space, 1).holding(design)
-    cell = changed(next(iter(cells(chunk))), changes, catalogue)
-    inputs = InputBuilder(study, catalogue).build(cell)
+    own = changed(changes, catalogue)
+    choices = study.space.design(design) | own
+    block, _ = study.space.locate(design)
+    times = {name for axis in block.axes for name in axis.times} - set(own)
+    inputs = _inputs(study, catalogue, choices, times)
     try:
         with np.errstate(all="ignore"):  # NaN and infinity are values here: unknown, or never
             known, steps = _chain(inputs.values)
     except ModelInputError as error:
         raise inputs.error(error) from error
     with np.errstate(all="ignore"):
-        own, conditions = _of_the_study(study, known)
+        added, conditions = _of_the_study(study, known)
     listed = tuple(_input(name, inputs, catalogue) for name in _in_table_order(inputs))
-    return Explanation(study.name, design, study.space.design(design), listed, (*steps, *own), conditions)
+    return Explanation(study.name, design, choices, listed, (*steps, *added), conditions)
 
 
-def changed(cell: Cell, changes: Sequence[str], catalogue: Catalogue) -> Cell:
-    """Return a cell in which some quantities have other values. Raises ``StudyError`` that names the option."""
+def changed(changes: Sequence[str], catalogue: Catalogue) -> dict[str, Value]:
+    """Return the values that options give to quantities [table units]. Raises ``StudyError`` that names the option."""
     source, options = apply_overrides(Source("--set", {}, {}), changes)
     faults = Faults(source, options)
     vocabulary = vocabulary_of(catalogue)
     values: dict[str, Value] = {}
     for name, given in source.data.items():
         quantity = input_quantity(name, (name,), faults)
-        if quantity is None:
-            continue
-        value = checked(quantity, given, "", (name,), faults, vocabulary)
+        value = None if quantity is None else checked(quantity, given, "", (name,), faults, vocabulary)
         if value is not None:
             values[name] = value
     faults.stop_if_any()
-    arrays = {name: array for name, array in cell.arrays.items() if name not in values}
-    return replace(cell, scalars={**cell.scalars, **values}, arrays=arrays, times=cell.times - set(values))
+    return values
+
+
+def _inputs(study: Study, catalogue: Catalogue, choices: Mapping[str, Value], times: Collection[str]) -> Inputs:
+    structural = {name: value for name, value in choices.items() if _is_structural(name)}
+    mesh = {name: np.asarray(value) for name, value in choices.items() if name not in structural}
+    return inputs_with_origins(study, catalogue, structural, mesh, times)
+
+
+def _is_structural(name: str) -> bool:
+    quantity = quantities().get(name)
+    return quantity is not None and quantity.structural
 
 
 def moved(before: Explanation, after: Explanation) -> tuple[tuple[Move, ...], tuple[Move, ...]]:
@@ -212,7 +221,9 @@ def _holds(condition: Expression, known: Mapping[str, Any]) -> bool:
 
 def _in_table_order(inputs: Inputs) -> list[str]:
     named = {*inputs.values, *inputs.origins}
-    return [name for name in quantities() if name in named] + sorted(named - set(quantities()))
+    ordered = [name for name in quantities() if name in named]
+    ordered.insert(ordered.index("workload") + 1, "shape")
+    return ordered + sorted(named - set(ordered))
 
 
 def _input(name: str, inputs: Inputs, catalogue: Catalogue) -> Input:
@@ -240,7 +251,7 @@ def _shape(name: str, inputs: Inputs, catalogue: Catalogue) -> Input:
     """Return what is no row of the quantity table: the shape of the model, and names that the study derives."""
     if name == "shape":
         entry = catalogue.entry("workloads", str(inputs.values["workload"]))
-        return Input(name, "workload", "fact", entry.title, "", "fact", entry.file)
+        return Input(name, quantities()["workload"].group, "fact", entry.title, "", "fact", entry.file)
     origin = inputs.origins[name]
     return Input(name, "study", "derived", scalar(inputs.values[name]), "", origin.kind, origin.where, origin.text)
 

@@ -18,10 +18,11 @@ from models.quantities import quantities
 from models.transformer import Transformer
 from sweep.assembly import Assembly, Origin, PlacedFacts
 from sweep.catalogue import Catalogue
+from sweep.cells import Cell
 from sweep.errors import StudyError
 from sweep.study.study import Study
 
-__all__ = ["Inputs", "Origin", "cell_inputs", "inputs_with_origins"]
+__all__ = ["InputBuilder", "Inputs", "Origin", "cell_inputs", "inputs_with_origins"]
 
 KNOWN_PLACES = 512
 
@@ -43,41 +44,49 @@ class Inputs:
         return StudyError.at(message, origin.where if origin is not None else "")
 
 
-def cell_inputs(
-    study: Study,
-    catalogue: Catalogue,
-    structural: Mapping[str, Any],
-    mesh: Mapping[str, Any],
-    times: Collection[str] = (),
-) -> dict[str, Any]:
-    """Return what ``models.evaluate`` takes for one cell.
+@dataclass(frozen=True)
+class InputBuilder:
+    """Builds the inputs of the cells of one study."""
 
-    Parameters
-    ----------
-    structural
-        One value of every structural quantity [unit of the quantity table].
-    mesh
-        The other values of the space on an open mesh [unit of the quantity table].
-    times
-        Quantities whose values are multipliers.
+    study: Study
+    catalogue: Catalogue
 
-    Returns
-    -------
-    Flat mapping in SI: scalars for structural quantities, ``shape`` for the model's shape, float64 arrays that broadcast
-    against the mesh for numbers. Unknown facts are absent, or NaN where only some regions know them.
-    """
-    return dict(inputs_with_origins(study, catalogue, structural, mesh, times).values)
+    def build(self, cell: Cell) -> Inputs:
+        """Return the inputs of one cell. Raises ``StudyError`` when the catalogue cannot describe it."""
+        return inputs_with_origins(self.study, self.catalogue, cell.scalars, cell.arrays, cell.times)
+
+
+def cell_inputs(study: Study, catalogue: Catalogue, cell: Cell) -> Inputs:
+    """Return the inputs of one cell. Raises ``StudyError`` when the catalogue cannot describe it."""
+    return InputBuilder(study, catalogue).build(cell)
 
 
 def inputs_with_origins(
     study: Study,
     catalogue: Catalogue,
-    structural: Mapping[str, Any],
-    mesh: Mapping[str, Any],
+    scalars: Mapping[str, Any],
+    arrays: Mapping[str, Any],
     times: Collection[str] = (),
 ) -> Inputs:
-    """Return the same inputs with the origin of each; raises ``StudyError`` when the catalogue cannot describe a cell."""
-    given = {**structural, **mesh}
+    """Return what ``models.evaluate`` takes, with the origin of each input.
+
+    Parameters
+    ----------
+    scalars
+        Single values; every structural quantity is among them [unit of the quantity table].
+    arrays
+        The other values of the space, on an open mesh [unit of the quantity table].
+    times
+        Quantities whose values are multipliers.
+
+    Returns
+    -------
+    Flat values in SI: scalars for structural quantities, ``shape`` for the shape of the model, float64 arrays that
+    broadcast against the mesh for numbers. Unknown facts are absent, or NaN where only some regions know them.
+
+    Raises ``StudyError`` when the catalogue cannot describe the cell.
+    """
+    given = {**scalars, **arrays}
     system, workload = str(given["system"]), str(given["workload"])
     regions = tuple(str(region) for region in np.asarray(given.get("region", "own")).reshape(-1))
     facts = placed_facts(catalogue, system, workload, regions)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def configs_dir() -> Path:
-    """Return the folder of the catalogue and the studies: ``sweep/configs`` of a wheel, else ``configs`` of a checkout."""
+    """Return the folder of catalogue and studies: ``sweep/configs`` of a wheel, else ``configs`` of a checkout."""
     package = Path(__file__).resolve().parent
     packaged = package / "configs"
     return packaged if packaged.is_dir() else package.parent / "configs"

@@ -6,8 +6,8 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
+from sweep.catalogue import fast_yaml
 from sweep.catalogue.entry import KINDS, Entry, Fact, Resolved
 from sweep.catalogue.reading import read_entry
 from sweep.errors import Problem, StudyError, nearest
@@ -16,6 +16,7 @@ from sweep.paths import configs_dir
 PRICES = "parts"
 CALIBRATION = "first-pass"
 DEFAULTS = "scenario"
+LINKED = {"chip": "chips", "scale_up": "fabrics", "scale_out": "fabrics", "home_region": "regions"}
 
 
 class Catalogue:
@@ -43,13 +44,10 @@ class Catalogue:
         problems: list[Problem] = []
         for folder in extra:
             problems += _add(files, Path(folder))
-        if problems:
-            raise StudyError(problems)
-        catalogue = cls(MappingProxyType({kind: MappingProxyType(named) for kind, named in files.items()}))
-        for folder in extra:
-            for kind in KINDS:
-                for name, _ in _files(Path(folder), kind):
-                    problems += catalogue._faults(kind, name)
+        catalogue = cls(files)
+        added = {(kind, name) for folder in extra for kind in KINDS for name, _ in _files(Path(folder), kind)}
+        for kind, name in sorted(added):
+            problems += catalogue.faults(kind, name)
         if problems:
             raise StudyError(problems)
         return catalogue
@@ -66,7 +64,7 @@ class Catalogue:
             if name not in files:
                 raise StudyError.at(f"{name!r} is not in the catalogue of {kind}" + nearest(name, files))
             rates = None if kind == "prices" else self.exchange_rate
-            self._entries[known], _ = read_entry(kind, files[name], rates)
+            self._entries[known] = read_entry(kind, files[name], rates)
         return self._entries[known]
 
     def exchange_rate(self, currency: str) -> float:
@@ -76,7 +74,7 @@ class Catalogue:
 
     def problems(self) -> list[Problem]:
         """Return every fault in every file of the catalogue, links to missing entries included."""
-        return [problem for kind in KINDS for name in self.names(kind) for problem in self._faults(kind, name)]
+        return [problem for kind in KINDS for name in self.names(kind) for problem in self.faults(kind, name)]
 
     def facts(
         self,
@@ -90,9 +88,9 @@ class Catalogue:
     ) -> dict[str, Resolved]:
         """Return what a design takes from the catalogue, by quantity.
 
-        Later entries win over earlier ones: defaults, prices, calibration for any chip, chip, scale-up fabric, scale-out
-        fabric, system, calibration of the chip, workload, region. ``own`` (or None) as region is the system's home.
-        A later entry that does not know a fact (null) leaves the earlier one in place.
+        Later entries win over earlier ones: defaults, prices, calibration for any chip, chip, scale-up fabric,
+        scale-out fabric, system, calibration of the chip, workload, region. A later entry that does not know a fact
+        (null) leaves the earlier one in place. ``own`` (or None) as region is the system's home.
         """
         taken = self.entry("systems", system)
         fitted = self.entry("calibration", calibration)
@@ -130,16 +128,16 @@ class Catalogue:
             raise StudyError.at(f"{kind!r} is no kind of catalogue entry" + nearest(kind, KINDS))
         return self._files[kind]
 
-    def _faults(self, kind: str, name: str) -> list[Problem]:
+    def faults(self, kind: str, name: str) -> list[Problem]:
+        """Return what is wrong with one entry, links to missing entries included."""
         try:
             entry = self.entry(kind, name)
         except StudyError as error:
             return list(error.problems)
-        targets = {"chip": "chips", "scale_up": "fabrics", "scale_out": "fabrics", "home_region": "regions"}
         return [
-            Problem(f"is {target!r}, which is not in the catalogue of {targets[link]}" + nearest(target, options), entry.file, link)
-            for link, target in entry.links.items()
-            if target not in (options := self._files[targets[link]])
+            Problem(f"{to!r} is not in the catalogue of {LINKED[link]}" + nearest(to, options), entry.file, link)
+            for link, to in entry.links.items()
+            if to not in (options := self._files[LINKED[link]])
         ]
 
 
@@ -160,20 +158,23 @@ def _add(files: dict[str, dict[str, Path]], folder: Path) -> list[Problem]:
     if not found and not problems:
         problems.append(Problem("holds no entries; a chip belongs in chips/NAME.yaml below it", str(folder)))
     for kind, name, path in found:
-        if name in files[kind] and not _replaces(kind, path):
-            message = f"{name} is already in {files[kind][name]}; choose another name, or say 'replaces: true' to take its place"
-            problems.append(Problem(message, str(path)))
+        problems += _clash(files[kind].get(name), path)
         files[kind][name] = path
     return problems
 
 
-def _replaces(kind: str, path: Path) -> bool:
-    from sweep.yaml_source import read_yaml
-
+def _clash(existing: Path | None, path: Path) -> list[Problem]:
+    """Return what is wrong with a user's file beside an entry of the same name, or without one."""
     try:
-        return read_yaml(path).data.get("replaces") is True
+        replaces = fast_yaml.read(path).data.get("replaces") is True
     except StudyError:
-        return True  # the file is broken; its own faults are reported when it is read
+        return []  # the faults of a broken file are reported when it is read
+    if existing and not replaces:
+        choice = "choose another name, or say 'replaces: true' to take its place"
+        return [Problem(f"{path.stem} is already in {existing}; {choice}", str(path))]
+    if replaces and not existing:
+        return [Problem(f"says 'replaces: true', but there is no {path.stem} to replace", str(path))]
+    return []
 
 
 def _merge(resolved: dict[str, Resolved], entry: Entry, facts: Mapping[str, Fact]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from models.transformer import Transformer
 
@@ -13,12 +12,10 @@ KINDS = ("chips", "systems", "fabrics", "workloads", "regions", "prices", "calib
 
 Value = float | int | str | None
 
-EMPTY: Mapping[str, str] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another published value of the same fact; ``si`` is it in the model's unit (None when the fact is no quantity)."""
+    """Another published value of the same fact; ``si`` is in the model's unit (None when the fact is no quantity)."""
 
     value: float | int | str
     unit: str
@@ -69,9 +66,9 @@ class Entry:
     file: str
     facts: Mapping[str, Fact]
     published: Mapping[str, Fact]
-    links: Mapping[str, str] = field(default_factory=lambda: EMPTY)
-    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
-    sections: Mapping[str, Mapping[str, Fact]] = field(default_factory=lambda: MappingProxyType({}))
+    links: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sections: Mapping[str, Mapping[str, Fact]] = field(default_factory=dict)
     shape: Transformer | None = None
     verified: bool = True
     notes: str = ""

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from models.quantities import Quantity, quantities
 from models.transformer import Transformer
+from sweep.catalogue import fast_yaml
 from sweep.catalogue.entry import Alternative, Entry, Fact, Value
 from sweep.catalogue.schema import (
     SHAPE_FIELDS,
@@ -25,14 +25,15 @@ from sweep.catalogue.schema import (
 )
 from sweep.errors import Problem, StudyError, nearest
 from sweep.units import UnitError, factor
-from sweep.yaml_source import Path_, Source, dotted, read_yaml
+from sweep.yaml_source import Path_, Source, dotted
 
 FOREIGN = re.compile(r"\b(CNY|EUR)\b")
 MONEY = re.compile(r"\b(USD|CNY|EUR)\b")
 LITERAL = re.compile(r"\d[\d_.]*(?:[eE][-+]?\d+)?(?:\s*[A-Za-z]+(?:/[A-Za-z]+)*)?")
 NAME = re.compile(r"[A-Za-z_]\w*")
 LINKS = ("chip", "scale_up", "scale_out", "home_region")
-LABELS = ("vendor", "status", "country", "tier")
+LABELS = ("vendor", "status", "country", "tier", "shape_source")
+DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
 
 Rates = Callable[[str], float]
 
@@ -49,7 +50,7 @@ class _File:
         self.problems.append(Problem(message, self.source.where(path), dotted(path)))
 
 
-def read_entry(kind: str, path: Path, rates: Rates | None = None) -> tuple[Entry, bool]:
+def read_entry(kind: str, path: Path, rates: Rates | None = None) -> Entry:
     """Read one file of the catalogue.
 
     Parameters
@@ -61,17 +62,12 @@ def read_entry(kind: str, path: Path, rates: Rates | None = None) -> tuple[Entry
     rates
         Gives the exchange rate of a currency [USD per unit]; None for a price list, which states its own.
 
-    Returns
-    -------
-    entry, replaces
-        The entry, and whether it says that it replaces one of the same name.
-
     Raises
     ------
     StudyError
         With every fault in the file.
     """
-    source = read_yaml(path)
+    source = fast_yaml.read(path)
     text, problems = check(kind, source)
     if text is None:
         raise StudyError(problems)
@@ -79,7 +75,7 @@ def read_entry(kind: str, path: Path, rates: Rates | None = None) -> tuple[Entry
     entry = _entry(kind, path.stem, text, file)
     if file.problems:
         raise StudyError(file.problems)
-    return entry, text.replaces
+    return entry
 
 
 def _own_rates(text: EntryText) -> Rates:
@@ -111,7 +107,7 @@ def _entry(kind: str, name: str, text: EntryText, file: _File) -> Entry:
 
 def _words(text: EntryText, keys: tuple[str, ...]) -> Mapping[str, str]:
     found = {key: getattr(text, key, "") for key in keys}
-    return MappingProxyType({key: value for key, value in found.items() if value})
+    return {key: value for key, value in found.items() if value}
 
 
 def _sections(text: EntryText, file: _File) -> Mapping[str, Mapping[str, Fact]]:
@@ -121,7 +117,7 @@ def _sections(text: EntryText, file: _File) -> Mapping[str, Mapping[str, Fact]]:
         parts = {"exchange": _published(text.exchange, ("exchange",), file)}
     else:
         parts = {}
-    return MappingProxyType(parts)
+    return parts
 
 
 def _shape(text: EntryText, file: _File) -> Transformer | None:
@@ -131,14 +127,19 @@ def _shape(text: EntryText, file: _File) -> Transformer | None:
         if not text.notes:
             file.fault(("shape",), "is null; say why in notes")
         return None
-    unknown = [key for key in text.shape if key not in SHAPE_FIELDS]
-    for key in unknown:
-        file.fault(("shape", key), "is no part of a model shape" + nearest(key, SHAPE_FIELDS))
-    if unknown:
+    if not text.shape_source:
+        file.fault(("shape",), "has no shape_source; name the configuration file or paper it comes from")
+    wrong = False
+    for key, value in text.shape.items():
+        if key not in SHAPE_FIELDS or value < 0:
+            unknown = "is no part of a model shape" + nearest(key, SHAPE_FIELDS)
+            file.fault(("shape", key), unknown if key not in SHAPE_FIELDS else f"is {value}; it cannot be negative")
+            wrong = True
+    if wrong:
         return None
     try:
-        return Transformer(**text.shape)
-    except (TypeError, ValueError) as error:
+        return Transformer(**cast("dict[str, Any]", text.shape))
+    except TypeError as error:
         file.fault(("shape",), f"does not describe a model: {str(error).removeprefix('Transformer.__init__() ')}")
         return None
 
@@ -151,15 +152,17 @@ def _facts(texts: Mapping[str, FactText], path: Path_, file: _File) -> Mapping[s
         quantity = table.get(name)
         if quantity is None or quantity.role in ("metric", "solved"):
             inputs = [row.name for row in table.values() if row.role not in ("metric", "solved")]
-            file.fault(here, "is no input of the model; put it under 'published', or correct it" + nearest(name, inputs))
+            file.fault(
+                here, "is no input of the model; put it under 'published', or correct it" + nearest(name, inputs)
+            )
         elif _complete(text, here, file):
             facts[name] = _fact(text, here, file, quantity)
-    return MappingProxyType(facts)
+    return facts
 
 
 def _published(texts: Mapping[str, FactText], path: Path_, file: _File) -> Mapping[str, Fact]:
     complete = {name: text for name, text in texts.items() if _complete(text, (*path, name), file)}
-    return MappingProxyType({name: _fact(text, (*path, name), file, None) for name, text in complete.items()})
+    return {name: _fact(text, (*path, name), file, None) for name, text in complete.items()}
 
 
 def _complete(text: FactText, path: Path_, file: _File) -> bool:
@@ -172,8 +175,8 @@ def _complete(text: FactText, path: Path_, file: _File) -> bool:
     else:
         if not text.source:
             file.fault(path, "has no source; name the document, table or address it comes from")
-        if not text.date:
-            file.fault(path, "has no date; give the date of the source, such as 2025-04-16")
+        if not DATE.fullmatch(text.date):
+            file.fault(path, "has no date of its source; write it as 2025, 2025-04 or 2025-04-16")
     if MONEY.search(text.unit) and text.value is not None and text.currency_year is None:
         file.fault(path, "is money without a currency_year; say of which year the price is")
     return len(file.problems) == before
@@ -190,7 +193,8 @@ def _check_formula(text: FactText, path: Path_, file: _File) -> None:
 def _fact(text: FactText, path: Path_, file: _File, quantity: Quantity | None) -> Fact:
     currency = FOREIGN.search(text.unit) if text.value is not None else None
     alternatives = tuple(
-        _alternative(item, (*path, "alternatives", index), file, quantity) for index, item in enumerate(text.alternatives)
+        _alternative(item, (*path, "alternatives", index), file, quantity)
+        for index, item in enumerate(text.alternatives)
     )
     return Fact(
         value=text.value,
@@ -238,24 +242,27 @@ def _si(value: Any, unit: str, path: Path_, file: _File, quantity: Quantity | No
 
 
 def _number(value: float, unit: str, path: Path_, file: _File, quantity: Quantity) -> Value:
+    currency = FOREIGN.search(unit)
+    dollars = FOREIGN.sub("USD", unit)
+    rate = file.rates(currency[1]) if currency else 1.0
     try:
-        human = value * factor(FOREIGN.sub("USD", unit), quantity.unit)
+        human = value * rate * factor(dollars, quantity.unit)
     except UnitError as error:
         wanted = f"write it in {quantity.unit}" if quantity.unit else "leave the unit away"
         file.fault(path, f"has the wrong unit: {error}; {wanted}")
         return None
-    currency = FOREIGN.search(unit)
-    human *= file.rates(currency[1]) if currency else 1.0
-    if math.isnan(human):
-        file.fault(path, f"is in {currency[1] if currency else unit}, for which the price list has no exchange rate")
+    if currency and math.isnan(rate):
+        file.fault(path, f"is in {currency[1]}, for which the price list has no exchange rate")
         return None
     low, high = quantity.minimum, quantity.maximum
-    if (low is not None and human < low) or (high is not None and human > high):
-        bounds = " and ".join(f"{word} {limit:g}" for word, limit in (("at least", low), ("at most", high)) if limit is not None)
+    if not (-math.inf if low is None else low) <= human <= (math.inf if high is None else high):
+        bounds = " and ".join(
+            f"{word} {limit:g}" for word, limit in (("at least", low), ("at most", high)) if limit is not None
+        )
         file.fault(path, f"is {human:g}{' ' if quantity.unit else ''}{quantity.unit}; it must be {bounds}")
         return None
     if quantity.dtype == "int" and human != int(human):
         file.fault(path, f"is {human:g}; it must be a whole number")
         return None
-    si = human * factor(quantity.unit, quantity.si_unit)
+    si = value * rate * factor(dollars, quantity.si_unit)
     return int(si) if quantity.dtype == "int" else si

@@ -101,6 +101,7 @@ class WorkloadText(EntryText):
     """A model shape; ``shape`` is null for a model that cannot be described by one, and ``notes`` say why."""
 
     shape: dict[str, int | bool] | None
+    shape_source: str = ""
     verified: bool = True
 
 

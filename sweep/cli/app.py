@@ -10,7 +10,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
 import click
@@ -133,6 +132,8 @@ def _is_input_error(error: BaseException) -> bool:
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
     if value and not ctx.resilient_parsing:
+        from importlib import metadata  # noqa: PLC0415 - 15 ms that --help need not spend
+
         try:
             version = metadata.version("supernode-sweep")
         except metadata.PackageNotFoundError:  # a source tree on the path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,8 +87,17 @@ def _inputs(group: str, found: list[Input]) -> Table:
     for each in found:
         origin = f"{each.kind}: {each.text}" if each.text else each.kind
         value = number(each.value, DIGITS)
-        table.rows.append((each.name, value, each.unit, origin, each.where, each.confidence, each.source))
+        table.rows.append((each.name, value, each.unit, origin, short(each.where), each.confidence, each.source))
     return table
+
+
+def short(where: str) -> str:
+    """Return a place without the folders that the reader knows: the working folder, or that of the catalogue."""
+    from sweep.paths import configs_dir  # noqa: PLC0415
+
+    for known in (Path.cwd(), configs_dir().parent):
+        where = where.removeprefix(f"{known}/")
+    return where
 
 
 def _moves(title: str, found: tuple[Move, ...]) -> Table:

@@ -12,6 +12,9 @@ from typing import Any
 
 import click
 
+LONG = 30
+"""Longest source that a terminal's table holds in its own cell."""
+
 
 @dataclass(slots=True)
 class Table:
@@ -121,19 +124,36 @@ def aligned(table: Table) -> list[str]:
     return lines
 
 
+def footnoted(table: Table, column: str = "source") -> tuple[list[Sequence[str]], list[str]]:
+    """Return the rows with long cells of one column as ``[1]``, ``[2]`` ..., and the texts they stand for."""
+    if column not in table.columns:
+        return table.rows, []
+    place = [*table.columns].index(column)
+    notes: dict[str, str] = {}
+    rows: list[Sequence[str]] = []
+    for row in table.rows:
+        text = row[place]
+        if len(text) > LONG:
+            text = notes.setdefault(text, f"[{len(notes) + 1}]")
+        rows.append((*row[:place], text, *row[place + 1 :]))
+    return rows, [f"{mark} {text}" for text, mark in notes.items()]
+
+
 def _drawn(table: Table) -> None:
     from rich import box  # noqa: PLC0415 - only a terminal needs rich
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table as Drawing  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    drawing = Drawing(
-        title=Text(table.title, style="bold") if table.title else None,
-        title_justify="left", caption=Text(table.note) if table.note else None, caption_justify="left",
-        box=box.SIMPLE_HEAD, pad_edge=False,
-    )  # fmt: skip
+    console = Console()
+    drawing = Drawing(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
         drawing.add_column(column.rstrip(">"), justify="right" if column.endswith(">") else "left", overflow="fold")
-    for row in table.rows:
+    rows, notes = footnoted(table)
+    for row in rows:
         drawing.add_row(*(Text(cell) for cell in row))
-    Console().print(drawing)
+    if table.title:
+        console.print(Text(table.title, style="bold"), soft_wrap=True)
+    console.print(drawing)
+    for line in (*notes, *([table.note] if table.note else ())):
+        console.print(Text(line), soft_wrap=True)  # an address stays in one piece

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models.quantities import Kind, Quantity
+from sweep.expressions import Expression
 from sweep.units import factor
 
 DESIGN = "design"
@@ -93,9 +94,11 @@ def times_column(quantity: Quantity, role: str) -> Column:
     )
 
 
-def expression_column(name: str, si_unit: str, text: str) -> Column:
-    """Return the column of a metric that the study defines by an expression; its numbers are SI."""
-    return Column(name, "float", si_unit, si_unit, "metric", f"Defined by the study: {text}")
+def expression_column(name: str, expression: Expression) -> Column:
+    """Return the column of an input or metric that the study defines; its numbers are SI, its truths 0 and 1."""
+    text = f"Defined by the study: {expression.text}"
+    unit = "" if expression.kind == "text" else expression.si_unit
+    return Column(name, "text" if expression.kind == "text" else "float", unit, unit, "metric", text)
 
 
 def arrow_schema(columns: Iterable[Column], floats: Floats, about: Mapping[str, str]) -> pa.Schema:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.quantities import quantities
-from sweep.cells import Cell
 from sweep.space import Axis, Chunk, Value
 
 Indices = NDArray[np.int64]
@@ -28,11 +27,23 @@ CELL_ROWS = 131_072
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedCell:
-    """A cell, and where its designs (in C order of its shape) lie among those of the chunk."""
+class Cell:
+    """One structural combination of a chunk, or a piece of it.
 
-    cell: Cell
+    ``structural`` holds its scalars, ``mesh`` the other values of the space, each with one dimension per axis of the
+    block (constants have none). Both are in the units of the quantity table; quantities in ``times`` hold multipliers.
+    ``rows`` says where its designs, in C order of ``shape``, lie among those of the chunk.
+    """
+
+    structural: Mapping[str, Value]
+    mesh: Mapping[str, NDArray[Any]]
+    times: frozenset[str]
+    shape: tuple[int, ...]
     rows: slice | Indices
+
+    def value(self, name: str) -> Any:
+        """Return what the study wrote for a quantity in this cell, None when it wrote nothing."""
+        return self.structural.get(name, self.mesh.get(name))
 
 
 def is_structural(name: str) -> bool:
@@ -41,25 +52,24 @@ def is_structural(name: str) -> bool:
     return quantity is not None and quantity.structural
 
 
-def placed_cells(chunk: Chunk, most: int = CELL_ROWS) -> Iterator[PlacedCell]:
+def cells(chunk: Chunk, most: int = CELL_ROWS) -> Iterator[Cell]:
     """Yield the cells of a chunk; together they hold each of its designs once."""
     axes = list(chunk.axes())
     times = frozenset(name for axis, _, _ in axes for name in axis.times)
+    constants = chunk.block.constants
+    fixed = {name: value for name, value in constants.items() if is_structural(name)}
+    free = {name: np.asarray(value) for name, value in constants.items() if not is_structural(name)}
     for groups in itertools.product(*(_groups(axis, start, stop) for axis, start, stop in axes)):
-        scalars = dict(chunk.block.constants)
-        for values, _ in groups:
-            scalars |= values
+        structural = fixed | {name: value for values, _ in groups for name, value in values.items()}
         for places in _tiles(tuple(found for _, found in groups), most):
-            arrays = {
+            mesh = {
                 name: _along(axis.at(name, at), dimension, len(axes))
                 for dimension, ((axis, _, _), at) in enumerate(zip(axes, places, strict=True))
                 for name in axis.names
                 if not is_structural(name)
             }
             shape = tuple(at.size for at in places)
-            rows = _rows(places, chunk)
-            first = chunk.first + (rows.start if isinstance(rows, slice) else int(rows[0]))
-            yield PlacedCell(Cell(scalars, arrays, times, shape, first), rows)
+            yield Cell(structural, free | mesh, times, shape, _rows(places, chunk))
 
 
 def _groups(axis: Axis, start: int, stop: int) -> list[tuple[dict[str, Value], Indices]]:

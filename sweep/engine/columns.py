@@ -35,7 +35,7 @@ def output_column(study: Study, name: str) -> Column:
     """Return the column of a quantity of the model, or of a metric or input that the study defines."""
     if name not in quantities():
         expression = study.metrics[name] if name in study.metrics else study.derive[name]
-        return expression_column(name, expression.si_unit, expression.text)
+        return expression_column(name, expression)
     return quantity_column(quantities()[name])
 
 

@@ -6,7 +6,10 @@ import time
 import traceback
 from dataclasses import dataclass
 
+import numpy as np
+
 from sweep.catalogue import Catalogue
+from sweep.dataset.columns import DESIGN
 from sweep.dataset.manifest import Manifest, simd_class
 from sweep.dataset.parts import DATA, PARTIAL, Part, ok_rows, part_name, write_part, write_record
 from sweep.dataset.reduce import reduce
@@ -66,9 +69,11 @@ def run_chunk(job: Job, number: int) -> Part | Failure:
 
 def _part(job: Job, number: int) -> Part:
     manifest, chunk = job.manifest, job.chunks[number]
-    rows = evaluate_chunk(job.study, job.catalogue, chunk, manifest)
+    rows = evaluate_chunk(job.study, job.catalogue, chunk, manifest.columns, manifest.schema)
     started = time.perf_counter()
-    table = reduce(rows.table, manifest.keep)
+    stop = min(chunk.first + chunk.rows, manifest.designs)
+    counted = rows.table.slice(0, int(np.searchsorted(rows.table[DESIGN].to_numpy(), stop)))
+    table = reduce(counted, manifest.keep)
     store = open_store(job.location)
     name, size, digest = "", 0, ""
     if table.num_rows:
@@ -79,13 +84,13 @@ def _part(job: Job, number: int) -> Part:
         index=number,
         name=name,
         start=chunk.first,
-        stop=min(chunk.first + chunk.rows, manifest.designs),
-        pruned=rows.pruned,
+        stop=stop,
+        pruned=stop - chunk.first - counted.num_rows,
         rows=table.num_rows,
         ok=ok_rows(table),
         bytes=size,
         digest=digest,
-        first=table[0][0].as_py() if table.num_rows else chunk.first,
+        first=table[DESIGN][0].as_py() if table.num_rows else chunk.first,
         model_seconds=round(rows.seconds, 6),
         parquet_seconds=round(time.perf_counter() - started, 6),
         simd=simd_class(),

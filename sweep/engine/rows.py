@@ -15,12 +15,10 @@ from models.evaluate import evaluate
 from models.inputs import ModelInputError
 from models.reasons import REASONS
 from sweep.catalogue import Catalogue
-from sweep.cells import Cell
 from sweep.dataset.columns import DESIGN, Column
-from sweep.dataset.manifest import Manifest
-from sweep.engine.cells import PlacedCell, placed_cells
+from sweep.engine.cells import Cell, cells
 from sweep.expressions import Expression
-from sweep.inputs import InputBuilder
+from sweep.inputs import inputs_with_origins
 from sweep.space import Chunk
 from sweep.study import Study
 
@@ -31,35 +29,33 @@ NEARLY_WHOLE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of one chunk, ``pruned`` of whose designs ``where`` dropped; ``seconds`` were spent in the model."""
+    """The rows of one chunk; ``seconds`` went into the model and into flattening its results."""
 
     table: pa.Table
-    pruned: int
     seconds: float
 
 
-def evaluate_chunk(study: Study, catalogue: Catalogue, chunk: Chunk, manifest: Manifest) -> Rows:
-    """Return the rows of a chunk in the order of their ids, with the manifest's columns and below its last design.
+def evaluate_chunk(
+    study: Study, catalogue: Catalogue, chunk: Chunk, columns: Sequence[Column], schema: pa.Schema
+) -> Rows:
+    """Return the rows of a chunk in the order of their ids, with the given columns and their schema.
 
     Every design that passes ``where`` has one. ``require`` makes a row infeasible and names itself as the reason; where
     the model finds no feasible design its results are null, and so is every number that depends on an unknown fact.
     """
     started = time.perf_counter()
     ids = np.arange(chunk.first, chunk.first + chunk.rows, dtype=np.int64)
-    block = _Block(manifest.columns, manifest.schema, chunk.rows)
-    builder = InputBuilder(study, catalogue)
-    for placed in placed_cells(chunk):
+    block = _Block(columns, schema, chunk.rows)
+    for cell in cells(chunk):
         with np.errstate(all="ignore"):  # NaN and infinity are values here: unknown, or never
-            _fill(block, study, builder, placed)
-    counted = ids < manifest.designs
-    table = block.table(ids, block.keep & counted)
-    return Rows(table, int(np.count_nonzero(~block.keep & counted)), time.perf_counter() - started)
+            _fill(block, study, catalogue, cell)
+    return Rows(block.table(ids), time.perf_counter() - started)
 
 
-def _fill(block: _Block, study: Study, builder: InputBuilder, placed: PlacedCell) -> None:
-    inputs = builder.build(placed.cell)
+def _fill(block: _Block, study: Study, catalogue: Catalogue, cell: Cell) -> None:
+    inputs = inputs_with_origins(study, catalogue, cell.structural, cell.mesh, cell.times)
     passing = _all_true(study.where, inputs.values)
-    block.keep[placed.rows] = np.broadcast_to(passing, placed.cell.shape).reshape(-1)
+    block.keep[cell.rows] = np.broadcast_to(passing, cell.shape).reshape(-1)
     if not passing.any():
         return
     try:
@@ -69,16 +65,16 @@ def _fill(block: _Block, study: Study, builder: InputBuilder, placed: PlacedCell
     known = {**inputs.values, **results}
     for name, metric in study.metrics.items():
         known[name] = metric.evaluate(known)
-    solved = {*results, *study.metrics} - {*placed.cell.scalars, *placed.cell.arrays}
+    solved = {*results, *study.metrics} - {*cell.structural, *cell.mesh}
     unsolved = np.asarray(known["status"]) != 0
     verdict = _verdict(study.require, known, unsolved)
     for column in block.columns:
         if column.name == "status":
-            block.put_codes(column, placed, ("ok", "infeasible"), (verdict != 0).astype(np.int32))
+            block.put_codes(column, cell, ("ok", "infeasible"), (verdict != 0).astype(np.int32))
         elif column.name == "reason":
-            block.put_codes(column, placed, reasons(study), verdict)
+            block.put_codes(column, cell, reasons(study), verdict)
         elif column.name != DESIGN:
-            block.put(column, placed, _value(column, placed.cell, known), unsolved if column.name in solved else None)
+            block.put(column, cell, _value(column, cell, known), unsolved if column.name in solved else None)
 
 
 def reasons(study: Study) -> tuple[str | None, ...]:
@@ -95,7 +91,7 @@ def _verdict(require: Iterable[Expression], known: Mapping[str, Any], unsolved: 
     verdict = np.where(unsolved, np.asarray(known["reason"], dtype=np.int32), np.int32(0))
     for number, condition in enumerate(require):
         holds = np.asarray(condition.evaluate(known), dtype=np.bool_)
-        unknown = _any_nan(known[name] for name in condition.names)
+        unknown = _any_unknown(known.get(name) for name in condition.names)
         code = np.where(unknown, np.int32(len(REASONS) + 2 * number + 1), np.int32(len(REASONS) + 2 * number))
         verdict = np.where((verdict == 0) & (unknown | ~holds), code, verdict)
     return verdict
@@ -108,10 +104,10 @@ def _all_true(conditions: Iterable[Expression], known: Mapping[str, Any]) -> Mas
     return passing
 
 
-def _any_nan(values: Iterable[Any]) -> Mask:
+def _any_unknown(values: Iterable[Any]) -> Mask:
     found = np.zeros((), dtype=np.bool_)
     for value in values:
-        array = np.asarray(value)
+        array = np.asarray(np.nan if value is None else value)
         if array.dtype.kind == "f":
             found = found | np.isnan(array)
     return found
@@ -121,8 +117,8 @@ def _value(column: Column, cell: Cell, known: Mapping[str, Any]) -> Any:
     """Return what a column holds in a cell [the column's unit]: what the study wrote, otherwise what the model says."""
     name = column.multiplies or column.name
     if column.multiplies:
-        return cell.arrays.get(name, cell.scalars.get(name)) if name in cell.times else 1.0
-    written = None if name in cell.times else cell.arrays.get(name, cell.scalars.get(name))
+        return cell.value(name) if name in cell.times else 1.0
+    written = None if name in cell.times else cell.value(name)
     if written is not None:
         return written
     value = known.get(name)
@@ -147,48 +143,46 @@ class _Block:
         narrow = self.schema.field(column.name).type == pa.float32()
         return np.empty(rows, dtype=np.float32 if narrow else np.float64)
 
-    def put(self, column: Column, placed: PlacedCell, value: Any, null: Mask | None) -> None:
+    def put(self, column: Column, cell: Cell, value: Any, null: Mask | None) -> None:
         """Write a value that broadcasts to the cell; it becomes null where ``null`` is true."""
         if column.kind == "text":
-            self._put_text(column, placed, value, null)
+            self._put_text(column, cell, value, null)
             return
         numbers = np.asarray(value)
         if column.kind == "int":
             numbers = whole(column.name, numbers)
-        self._write(column.name, placed, numbers if null is None else np.where(null, np.nan, numbers))
+        self._write(column.name, cell, numbers if null is None else np.where(null, np.nan, numbers))
 
-    def put_codes(
-        self, column: Column, placed: PlacedCell, words: Sequence[str | None], codes: NDArray[np.int32]
-    ) -> None:
+    def put_codes(self, column: Column, cell: Cell, words: Sequence[str | None], codes: NDArray[np.int32]) -> None:
         """Write text given as codes into ``words``; the word None is null."""
         used, inverse = np.unique(codes, return_inverse=True)
         own = np.array([self._code(column.name, words[code]) for code in used.tolist()], dtype=np.int32)
-        self._write(column.name, placed, own[inverse].reshape(codes.shape))
+        self._write(column.name, cell, own[inverse].reshape(codes.shape))
 
-    def _put_text(self, column: Column, placed: PlacedCell, value: Any, null: Mask | None) -> None:
+    def _put_text(self, column: Column, cell: Cell, value: Any, null: Mask | None) -> None:
         words, inverse = np.unique(np.asarray("" if value is None else value, dtype=np.str_), return_inverse=True)
         own = np.array([self._code(column.name, word or None) for word in words.tolist()], dtype=np.int32)
         codes = own[inverse].reshape(np.shape(value))
-        self._write(column.name, placed, codes if null is None else np.where(null, np.int32(-1), codes))
+        self._write(column.name, cell, codes if null is None else np.where(null, np.int32(-1), codes))
 
     def _code(self, name: str, word: str | None) -> int:
         known = self._words[name]
         return -1 if word is None else known.setdefault(word, len(known))
 
-    def _write(self, name: str, placed: PlacedCell, values: Values) -> None:
-        shape = placed.cell.shape
-        if isinstance(placed.rows, slice):
-            self._arrays[name][placed.rows].reshape(shape)[...] = values
+    def _write(self, name: str, cell: Cell, values: Values) -> None:
+        shape = cell.shape
+        if isinstance(cell.rows, slice):
+            self._arrays[name][cell.rows].reshape(shape)[...] = values
         else:
-            self._arrays[name][placed.rows] = np.broadcast_to(values, shape).reshape(-1)
+            self._arrays[name][cell.rows] = np.broadcast_to(values, shape).reshape(-1)
 
-    def table(self, ids: NDArray[np.int64], keep: Mask) -> pa.Table:
+    def table(self, ids: NDArray[np.int64]) -> pa.Table:
         """Return the kept rows as an Arrow table."""
-        everything = bool(keep.all())
+        everything = bool(self.keep.all())
         arrays = []
         for column, field in zip(self.columns, self.schema, strict=True):
             values = ids if column.name == DESIGN else self._arrays.pop(column.name)
-            arrays.append(self._arrow(column, field, values if everything else values[keep]))
+            arrays.append(self._arrow(column, field, values if everything else values[self.keep]))
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
     def _arrow(self, column: Column, field: pa.Field, values: Values) -> pa.Array:

@@ -17,7 +17,6 @@ ROWS_COME_FROM = (
     "engine/job.py",
     "engine/rows.py",
     "assembly.py",
-    "cells.py",
     "expressions",
     "inputs.py",
     "space",

@@ -106,8 +106,11 @@ class Name(Node):
     is_text: bool = False
 
     def value(self, values: Values) -> Array:
-        """Return the quantity as text, or as float64 (whole numbers too: exact up to 2**53)."""
-        return np.asarray(values[self.name], dtype=np.str_ if self.is_text else np.float64)
+        """Return the quantity as text, or as float64 (whole numbers too: exact up to 2**53); NaN or "" if unknown."""
+        known = values.get(self.name)
+        if self.is_text:
+            return np.asarray("" if known is None else known, dtype=np.str_)
+        return np.asarray(np.nan if known is None else known, dtype=np.float64)
 
     def names(self) -> Iterator[str]:
         """Yield the quantity."""

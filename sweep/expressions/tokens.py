@@ -1,7 +1,7 @@
 """From the text of an expression to tokens, with numbers and their units joined into one token.
 
 Python's grammar has no place for ``60 MW``, so a number and the unit behind it become a name that no user can write
-(it starts with two underscores); the parser reads the name and the table of literals says what it stands for.
+(it starts with two underscores); the parser reads the name and the table of constants says what it stands for.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import math
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from typing import Literal as OneOf
+from typing import Literal, cast
 
 from sweep.units import UnitError, parse_unit
 
 MAX_LENGTH = 2_000
 MAX_NESTING = 40
+MAX_NAME = 80
 
 TOKEN = re.compile(
     r"""\s*(?:
@@ -24,7 +25,7 @@ TOKEN = re.compile(
     | (?P<text>'[^'\\\n]*'|"[^"\\\n]*")
     | (?P<sign>\*\*|//|<=|>=|==|!=|[-+*/%<>()\[\],])
     )""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 INSTEAD = {
     "=": "write == to compare",
@@ -35,12 +36,15 @@ INSTEAD = {
     "≤": "write <=",
     "≥": "write >=",
     "≠": "write !=",
-    "×": "write *",
+    "×": "write *",  # noqa: RUF001 (people paste it)
     "÷": "write /",
     "$": "write the unit behind the number, such as 0.4 USD/kWh",
 }
 WORDS = frozenset({"and", "or", "not", "in"})
 OPENING, CLOSING = "([", ")]"
+
+
+Kind = Literal["number", "name", "text", "sign", "constant"]
 
 
 class ExpressionError(ValueError):
@@ -51,14 +55,14 @@ class ExpressionError(ValueError):
 class Token:
     """One word of an expression; ``start`` and ``end`` are its place in the text."""
 
-    kind: OneOf["number", "name", "text", "sign", "literal"]
+    kind: Kind
     text: str
     start: int
     end: int
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
+class Constant:
     """A number as written: ``value`` in ``unit``, which is empty for a pure number."""
 
     value: float
@@ -78,11 +82,11 @@ def tokenize(text: str) -> list[Token]:
             raise ExpressionError(_stray(text[place:].lstrip()))
         kind = match.lastgroup
         assert kind is not None
-        tokens.append(Token(kind, match[kind], *match.span(kind)))  # type: ignore[arg-type]
+        tokens.append(Token(cast("Kind", kind), match[kind], *match.span(kind)))
         place = match.end()
     if not tokens:
         raise ExpressionError("is empty; write a condition or a formula, such as chips <= 16384")
-    _check_nesting(tokens)
+    _check_shape(tokens)
     return tokens
 
 
@@ -94,12 +98,14 @@ def _stray(rest: str) -> str:
     return f"{sign!r} is no part of an expression" + (f"; {hint}" if hint else "")
 
 
-def _check_nesting(tokens: list[Token]) -> None:
+def _check_shape(tokens: list[Token]) -> None:
     open_: list[str] = []
     for token in tokens:
         if token.kind != "sign":
             if token.kind == "name" and token.text.startswith("__"):
-                raise ExpressionError(f"{token.text} is no quantity: names do not start with two underscores")
+                raise ExpressionError(f"{token.text[:MAX_NAME]} is no quantity: none starts with two underscores")
+            if len(token.text) > MAX_NAME:
+                raise ExpressionError(f"{token.text[:20]}... is {len(token.text)} letters long; no quantity is")
         elif token.text in OPENING:
             open_.append(CLOSING[OPENING.index(token.text)])
             if len(open_) > MAX_NESTING:
@@ -108,15 +114,18 @@ def _check_nesting(tokens: list[Token]) -> None:
             raise ExpressionError(f"has a {token.text} without its opening bracket")
     if open_:
         raise ExpressionError(f"misses a closing {open_[-1]}")
+    if tokens[-1].kind == "sign" and tokens[-1].text not in CLOSING:
+        percent = " (a percentage is written 5 percent)" if tokens[-1].text == "%" else ""
+        raise ExpressionError(f"ends with {tokens[-1].text} and nothing behind it{percent}")
 
 
-def join_units(tokens: list[Token], text: str, names: Container[str]) -> tuple[list[Token], dict[str, Literal]]:
+def join_units(tokens: list[Token], text: str, names: Container[str]) -> tuple[list[Token], dict[str, Constant]]:
     """Return the tokens with every number, and the unit behind it, replaced by a name; and what the names stand for.
 
     A unit ends before a word that is one of ``names``: in ``60 MW / chips`` it is ``MW``, in ``0.4 USD/kWh`` all of it.
     """
     joined: list[Token] = []
-    literals: dict[str, Literal] = {}
+    constants: dict[str, Constant] = {}
     place = 0
     while place < len(tokens):
         token = tokens[place]
@@ -124,13 +133,14 @@ def join_units(tokens: list[Token], text: str, names: Container[str]) -> tuple[l
         if token.kind == "number":
             end = _unit_end(tokens, place, names)
             unit = text[tokens[place].start : tokens[end - 1].end] if end > place else ""
-            name = f"__{len(literals)}"
+            unit = f"1{unit}" if unit.startswith("/") else unit
+            name = f"__{len(constants)}"
             last = tokens[end - 1].end
-            literals[name] = Literal(_value(token.text), _checked(unit, token.text), text[token.start : last])
-            token = Token("literal", name, token.start, last)
+            constants[name] = Constant(_value(token.text), _checked(unit, token.text), text[token.start : last])
+            token = Token("constant", name, token.start, last)
             place = end
         joined.append(token)
-    return joined, literals
+    return joined, constants
 
 
 def _value(text: str) -> float:
@@ -150,10 +160,10 @@ def _checked(unit: str, number: str) -> str:
 
 def _unit_end(tokens: list[Token], place: int, names: Container[str]) -> int:
     """Return the place behind the unit that begins at ``place``; ``place`` itself when there is none."""
-    signs = [token.text for token in tokens[place : place + 2]]
-    if signs == ["1", "/"]:
-        end = _factor_end(tokens, place + 2, names)
-        return _further(tokens, end, names) if end > place + 2 else place
+    over = place + 1 if [token.text for token in tokens[place : place + 2]] == ["1", "/"] else place
+    if over < len(tokens) and tokens[over].text == "/":
+        end = _factor_end(tokens, over + 1, names)
+        return _further(tokens, end, names) if end > over + 1 else place
     if place < len(tokens) and tokens[place].kind == "name" and tokens[place].text not in WORDS:
         return _further(tokens, _powered(tokens, place + 1), names)
     return place
@@ -205,6 +215,10 @@ def unquoted(tokens: list[Token], text: str, texts: Container[str]) -> Iterator[
         at = place + (3 if follows == ["in", "["] else 2)
         if at < len(tokens) and tokens[at].kind in {"name", "number"} and tokens[at].text not in texts:
             end = at
-            while end + 1 < len(tokens) and tokens[end + 1].start == tokens[end].end and tokens[end + 1].text not in ",)]":
+            while end + 1 < len(tokens) and _touches(tokens[end], tokens[end + 1]):
                 end += 1
             yield token.text, text[tokens[at].start : tokens[end].end]
+
+
+def _touches(token: Token, follower: Token) -> bool:
+    return follower.start == token.end and follower.text not in {",", ")", "]"}

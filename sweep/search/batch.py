@@ -56,9 +56,7 @@ class Evaluator:
         scenario_axes = [axis for axis in block.axes if not self.levers.is_lever(axis)]
         narrowed = Space.of([Block((*self._chosen(block, points), *scenario_axes), block.constants)])
         chunk = Chunks(narrowed, narrowed.size)[0]
-        table = evaluate_chunk(
-            self.study, self.catalogue, chunk, self.manifest.columns, self.manifest.schema, narrowed.size
-        ).table
+        table = evaluate_chunk(self.study, self.catalogue, chunk, self.manifest.columns, self.manifest.schema).table
         scenarios = narrowed.size // len(points)
         trial, scenario = np.divmod(table[DESIGN].to_numpy(), scenarios)
         ids = self._ids(block, points)[trial] + _scenario_offsets(block, self.levers)[scenario]

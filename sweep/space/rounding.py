@@ -18,8 +18,8 @@ def round_decimals(x: NDArray[np.float64], decimals: NDArray[np.int64] | int) ->
     that the decimal text denotes.
     """
     places = np.clip(decimals, -300, 300)
-    scale = POWERS[np.abs(places) + 300]
-    rounded: NDArray[np.float64] = np.where(places >= 0, np.rint(x * scale) / scale, np.rint(x / scale) * scale)
+    up, down = POWERS[np.maximum(places, 0) + 300], POWERS[np.maximum(-places, 0) + 300]  # one of the two is 1
+    rounded: NDArray[np.float64] = np.rint(x * up / down) / up * down
     return rounded
 
 

@@ -66,7 +66,11 @@ class SampleAxis(Axis):
         """Return values at any points: whole tiles are drawn, and the points taken from them."""
         if name == self.index:
             return indices
-        if indices.ndim == 1 and indices.size and np.array_equal(indices, np.arange(indices[0], indices[0] + indices.size)):
+        if (
+            indices.ndim == 1
+            and indices.size
+            and np.array_equal(indices, np.arange(indices[0], indices[0] + indices.size))
+        ):
             return self.values(name, int(indices[0]), int(indices[0]) + indices.size)
         tiles, inverse = np.unique(indices // TILE, return_inverse=True)
         pieces = [self.values(name, tile * TILE, min((tile + 1) * TILE, self.size)) for tile in tiles.tolist()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+import re
 from graphlib import CycleError, TopologicalSorter
 
 from models.quantities import quantities
@@ -11,8 +12,10 @@ from sweep.errors import StudyError
 from sweep.expressions import TEXT, Expression, compile_expression
 from sweep.study import grammar
 from sweep.study.faults import Faults
-from sweep.units import UnitError, factor, parse_unit
-from sweep.yaml_source import Path_, dotted
+from sweep.units import UnitError, factor
+from sweep.yaml_source import Path_
+
+WORDS = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,15 @@ def _hint(name: str) -> str:
 
 def _chain(texts: Mapping[str, str], key: str, units: Mapping[str, str], faults: Faults) -> dict[str, Expression]:
     """Return named expressions that may use each other, in an order in which each needs earlier ones only."""
-    words = {name: set(WORDS.findall(text)) & set(texts) - {name} for name, text in texts.items()}
-    try:
-        order = list(TopologicalSorter(words).static_order())
-    except CycleError as error:
-        loop = " -> ".join(error.args[1])
-        faults.add((key,), f"the names need each other in a circle: {loop}; break it")
-        return {}
+    needs = {name: set(WORDS.findall(text)) & set(texts) - {name} for name, text in texts.items()}
+    order: list[str] = []
+    while not order and needs:
+        try:
+            order = list(TopologicalSorter(needs).static_order())
+        except CycleError as error:
+            loop: list[str] = error.args[1]
+            faults.add((key, loop[0]), f"the names need each other in a circle: {' -> '.join(loop)}; break it")
+            needs = {name: words - set(loop) for name, words in needs.items() if name not in loop}
     known = dict(units)
     found: dict[str, Expression] = {}
     for name in order:

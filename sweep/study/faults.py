@@ -25,6 +25,10 @@ SENTENCES = {
 }
 
 
+WHOLE_ENTRIES = {"levers": 2, "scenarios": 2, "blocks": 4, "sample": 1}
+"""How deep a path reaches that is dropped when something in it is broken: an axis without its steps says nothing."""
+
+
 @dataclass(slots=True)
 class Faults:
     """The faults found so far in one source.
@@ -42,7 +46,8 @@ class Faults:
         for length in range(len(path), 0, -1):
             if path[:length] in self.options:
                 return self.options[path[:length]]
-        return self.source.where(path)
+        inside = [option for place, option in self.options.items() if place[: len(path)] == path]
+        return inside[0] if inside and path not in self.source.lines else self.source.where(path)
 
     def add(self, path: Path_, message: str) -> None:
         """Note one fault at a path, once; what only follows from a part that is broken itself is left out."""
@@ -68,27 +73,24 @@ def add_pydantic(faults: Faults, error: ValidationError, model: type[BaseModel])
     paths = []
     for fault in error.errors(include_url=False):
         path = _real_path(fault["loc"], faults.source.data, missing=fault["type"] == "missing")
-        faults.add(path, _sentence(fault, _allowed(model, fault["loc"])))
+        if path not in faults.broken:
+            faults.add(path, _sentence(fault, _allowed(model, fault["loc"])))
         paths.append(path)
     faults.broken.extend(paths)
     return paths
 
 
-def without(data: Any, paths: Iterable[Path_]) -> Any:
-    """Return a copy of plain data without the keys that hold these paths."""
+def without(data: dict[str, Any], paths: Iterable[Path_]) -> dict[str, Any]:
+    """Return a copy of the file's data without what breaks the grammar, so that the rest can be checked as well."""
     kept = copy.deepcopy(data)
     for path in paths:
-        place, holder = kept, None
-        for part in path:
-            if isinstance(place, dict) and part in place:
-                holder, key = place, part
-                place = place[part]
-            elif isinstance(place, list) and isinstance(part, int) and part < len(place):
-                place = place[part]
-            else:
-                break
-        if holder is not None:
-            holder.pop(key)
+        place: Any = kept
+        parts = path[: WHOLE_ENTRIES.get(path[0], len(path))]
+        keys = [index for index, part in enumerate(parts) if isinstance(part, str)]
+        for part in parts[: keys[-1]]:
+            place = place[part] if isinstance(part, int) or part in place else {}
+        place.pop(parts[keys[-1]], None)
+    kept.setdefault("study", "nameless")
     return kept
 
 
@@ -114,11 +116,11 @@ def _allowed(model: type[BaseModel], location: tuple[str | int, ...]) -> list[st
     if len(location) == 1:
         return [field.alias or name for name, field in model.model_fields.items()]
     owners: dict[str | int, type[BaseModel]] = {
-        "values": grammar.ValueList,
-        "linear": grammar.Linear,
-        "log": grammar.Logarithmic,
-        "from": grammar.FromTo,
-        "times": grammar.Times,
+        "~values": grammar.ValueList,
+        "~linear": grammar.Linear,
+        "~log": grammar.Logarithmic,
+        "~from": grammar.FromTo,
+        "~times": grammar.Times,
         "basis": grammar.Basis,
         "objective": grammar.Objective,
         "sample": grammar.Sample,
@@ -146,5 +148,5 @@ def _sentence(fault: Any, allowed: list[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value) if not isinstance(value, str) else repr(value)
+    text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -82,42 +82,53 @@ class Times(Strict):
     times: Values
 
 
-KINDS = {"linspace": "linear", "log": "log", "from": "from", "to": "from", "values": "values", "times": "times"}
+NO_KIND = "has none of the keys values, linspace, log, times, or from and to"
+KINDS = {"linspace": "~linear", "log": "~log", "from": "~from", "to": "~from", "values": "~values", "times": "~times"}
+"""Branches of an entry by the key that tells them; the tilde keeps them apart from keys in error locations."""
 
 
-def _axis_kind(value: Any) -> str:
+
+TAGS: dict[type[Any], str] = {
+    ValueList: "~values",
+    Linear: "~linear",
+    Logarithmic: "~log",
+    FromTo: "~from",
+    Times: "~times",
+}
+
+
+def _axis_kind(value: Any) -> str | None:
     if isinstance(value, list):
-        return "groups" if value and all(isinstance(item, dict) for item in value) else "list"
+        return "~groups" if value and all(isinstance(item, dict) for item in value) else "~list"
     if isinstance(value, dict):
         found = [kind for key, kind in KINDS.items() if key in value]
-        return found[0] if found else "values" if {"unit", "steps", "scale"} & set(value) else "group"
-    if isinstance(value, BaseModel):
-        return "values"
-    return "scalar"
+        helpers = {"unit", "steps", "scale"} & set(value)
+        return found[0] if found else None if helpers else "~group"
+    return TAGS.get(type(value), "~scalar")
 
 
 Axis: TypeAlias = Annotated[
-    Annotated[Scalar, Tag("scalar")]
-    | Annotated[Values, Tag("list")]
-    | Annotated[ValueList, Tag("values")]
-    | Annotated[Linear, Tag("linear")]
-    | Annotated[Logarithmic, Tag("log")]
-    | Annotated[FromTo, Tag("from")]
-    | Annotated[Times, Tag("times")],
-    Discriminator(_axis_kind, custom_error_type="axis", custom_error_message="needs a value or a list of values"),
+    Annotated[Scalar, Tag("~scalar")]
+    | Annotated[Values, Tag("~list")]
+    | Annotated[ValueList, Tag("~values")]
+    | Annotated[Linear, Tag("~linear")]
+    | Annotated[Logarithmic, Tag("~log")]
+    | Annotated[FromTo, Tag("~from")]
+    | Annotated[Times, Tag("~times")],
+    Discriminator(_axis_kind, custom_error_type="axis", custom_error_message=NO_KIND),
 ]
 Group = dict[str, Axis]
 Entry: TypeAlias = Annotated[
-    Annotated[Scalar, Tag("scalar")]
-    | Annotated[Values, Tag("list")]
-    | Annotated[ValueList, Tag("values")]
-    | Annotated[Linear, Tag("linear")]
-    | Annotated[Logarithmic, Tag("log")]
-    | Annotated[FromTo, Tag("from")]
-    | Annotated[Times, Tag("times")]
-    | Annotated[Group, Tag("group")]
-    | Annotated[list[Group], Tag("groups")],
-    Discriminator(_axis_kind),
+    Annotated[Scalar, Tag("~scalar")]
+    | Annotated[Values, Tag("~list")]
+    | Annotated[ValueList, Tag("~values")]
+    | Annotated[Linear, Tag("~linear")]
+    | Annotated[Logarithmic, Tag("~log")]
+    | Annotated[FromTo, Tag("~from")]
+    | Annotated[Times, Tag("~times")]
+    | Annotated[Group, Tag("~group")]
+    | Annotated[list[Group], Tag("~groups")],
+    Discriminator(_axis_kind, custom_error_type="axis", custom_error_message=NO_KIND),
 ]
 Section = dict[str, Entry]
 

@@ -126,7 +126,8 @@ class _Loading:
             question=file.question,
             space=Space.of(blocks),
             roles=roles,
-            places={name: faults.where(path) for name, path in places.items()},
+            places={name: faults.where(path) for name, path in places.items()}
+            | {name: faults.where(("derive", name)) for name in conditions.derive},
             times=frozenset(name for block in blocks for axis in block.axes for name in axis.times),
             facts=facts,
             derive=conditions.derive,

@@ -136,8 +136,10 @@ def read_columns(
 
 def read_partition(given: list[str], names: Names, faults: Faults) -> tuple[str, ...]:
     """Return the quantities that divide the dataset into folders."""
+    data = faults.source.data
+    swept = {key for section in ("levers", "scenarios") for key in data.get(section) or {}}
     for index, name in enumerate(given):
-        if name not in names.axes and "partition" in faults.source.data:
+        if name not in names.axes and "partition" in data and name not in swept:
             hint = nearest(name, names.axes)
             faults.add(("partition", index), f"{name!r} is no lever or scenario of this study{hint}")
         elif name in names.axes and quantities()[name].dtype == "float":

@@ -67,7 +67,7 @@ class Study:
     roles
         Lever or scenario, for every quantity of the space, in study order.
     places
-        ``file:line`` (or the command-line option) of every quantity of the space.
+        ``file:line`` (or the command-line option) of every quantity of the space and of every derived one.
     times
         Quantities whose values in the space are multipliers, wholly or in some block.
     facts

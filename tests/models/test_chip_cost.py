@@ -55,7 +55,9 @@ def test_models_meet_in_their_limits(defects: float) -> None:
     assert nearly_poisson == pytest.approx(YIELD_MODELS["poisson"](d, one), rel=1e-4)
 
 
-@given(model=st.sampled_from(sorted(YIELD_MODELS)), defects=st.lists(st.floats(0, 30), min_size=2), shape=st.floats(1, 12))
+@given(
+    model=st.sampled_from(sorted(YIELD_MODELS)), defects=st.lists(st.floats(0, 30), min_size=2), shape=st.floats(1, 12)
+)
 def test_yield_is_one_without_defects_and_falls_with_them(model: str, defects: list[float], shape: float) -> None:
     values = YIELD_MODELS[model](np.sort([0.0, *defects]), np.asarray(shape))
     assert values[0] == 1
@@ -78,7 +80,13 @@ def test_simple_dies_per_wafer(area: float, dies: float) -> None:
     ],
 )
 def test_chiplet_actuary_die_cost(
-    wafer: float, density: float, area: float, dies: float | None, good: float | None, raw_price: float, good_price: float
+    wafer: float,
+    density: float,
+    area: float,
+    dies: float | None,
+    good: float | None,
+    raw_price: float,
+    good_price: float,
 ) -> None:
     """Executed from the formulas of Chiplet Actuary (c91fb92): edge 5 mm, scribe 0.2 mm, shape 10."""
     per_wafer = dies_per_wafer(np.asarray(area * MM2), edge=5 * MM, scribe=0.2 * MM)
@@ -129,7 +137,7 @@ def test_h100_bill_of_materials_adds_up() -> None:
 
 
 def test_b200_bill_of_materials_and_its_packaging_loss() -> None:
-    """Means 900 + 2,900 + 1,100 + 1,100 (yield loss) + 480 = 6,480 against a published mean of 6,400 (distributions)."""
+    """Means 900 + 2,900 + 1,100 + 1,100 (yield loss) + 480 = 6,480; published mean of distributions 6,400."""
     loss = 4900 / (4900 + 1100)
     package = chip_last_cost(np.asarray(900 + 2900), np.asarray(1100), np.asarray(2), np.asarray(1.0), np.asarray(loss))
     assert package + 480 == pytest.approx(6480)

@@ -170,6 +170,13 @@ def test_input_and_output_tokens_share_the_whole_cost() -> None:
     assert metrics["cost_per_token"] * paid * CLUSTER["tokens_per_second"] == pytest.approx(metrics["annual_cost"])
 
 
+def test_chips_that_do_both_have_no_split() -> None:
+    metrics = chain(CLUSTER | {"phase": "serve", "prefill_chips": 0})
+    assert np.isnan(metrics["cost_per_input_token"])
+    assert np.isnan(metrics["cost_per_output_token"])
+    assert metrics["cost_per_token"] > 0
+
+
 def test_a_machine_without_progress_costs_money_and_has_no_unit_cost() -> None:
     metrics = chain(CLUSTER | {"chip_failure_rate": 1e4 / YEAR})
     assert metrics["goodput"] == 0
@@ -210,7 +217,8 @@ def test_open_mesh_dense_arrays_and_scalars_agree_to_the_bit(phase: str) -> None
 
 def test_a_mesh_stays_as_small_as_what_it_depends_on() -> None:
     mesh = chain(CLUSTER | open_mesh())
-    assert mesh["annual_cost"].shape == tuple(len(axis) for axis in AXES.values())
+    assert mesh["cost_per_token"].shape == tuple(len(axis) for axis in AXES.values())
+    assert mesh["annual_cost"].size == 3 * 2 * 4 * 2 * 3
     assert mesh["equipment_cost"].size == 4 * 2
     assert mesh["annual_energy_cost"].size == 3 * 2
     assert mesh["goodput"].size == 2

@@ -60,7 +60,13 @@ def test_the_largest_precision_counts() -> None:
 
 @pytest.mark.parametrize(
     ("chip", "interconnect", "expected"),
-    [("h800", 400, "free"), ("a800", 400, "free"), ("a100", 600, "denied"), ("h100", 900, "denied"), ("h20", 900, "free")],
+    [
+        ("h800", 400, "free"),
+        ("a800", 400, "free"),
+        ("a100", 600, "denied"),
+        ("h100", 900, "denied"),
+        ("h20", 900, "free"),
+    ],
 )
 def test_october_2022_needs_both_speed_and_interconnect(chip: str, interconnect: float, expected: str) -> None:
     """Interconnect in both directions together [GB/s]; H800 and A800 were built to stay below 600."""

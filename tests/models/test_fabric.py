@@ -45,22 +45,30 @@ NVL72 = SCALE_OUT | {
     "scale_up_port_rate_per_module": 0.0,
     "scale_up_cables_per_port": 4.0,
 }
-DGX_H100 = SCALE_OUT | COPPER | {
-    "scale_up_size": 8,
-    "chips_per_node": 8,
-    "scale_up_topology": "single_tier",
-    "scale_up_bandwidth": 450 * GB,
-    "scale_up_link_rate": 25 * GB,
-    "scale_up_planes": 4,
-    "scale_up_switch_ports": 64,
-}
-TPU_V5E = SCALE_OUT | COPPER | {
-    "scale_up_size": 256,
-    "chips_per_node": 8,
-    "scale_up_topology": "torus",
-    "scale_up_links": 4,
-    "scale_up_bandwidth": 200 * GB,
-}
+DGX_H100 = (
+    SCALE_OUT
+    | COPPER
+    | {
+        "scale_up_size": 8,
+        "chips_per_node": 8,
+        "scale_up_topology": "single_tier",
+        "scale_up_bandwidth": 450 * GB,
+        "scale_up_link_rate": 25 * GB,
+        "scale_up_planes": 4,
+        "scale_up_switch_ports": 64,
+    }
+)
+TPU_V5E = (
+    SCALE_OUT
+    | COPPER
+    | {
+        "scale_up_size": 256,
+        "chips_per_node": 8,
+        "scale_up_topology": "torus",
+        "scale_up_links": 4,
+        "scale_up_bandwidth": 200 * GB,
+    }
+)
 
 
 def test_cloudmatrix_384_has_the_published_switch_chips_and_modules() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.cli.output import Table, aligned, answer_json, duration, number, size, with_unit
+from sweep.cli.output import Table, aligned, answer_json, duration, footnoted, number, size, with_unit
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,9 @@ def test_an_unknown_value_has_no_unit():
     assert with_unit(0.9, "") == "0.9"
 
 
-@pytest.mark.parametrize(("count", "shown"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (2.5e9, "2.5 GB"), (3e18, "3e+03 PB")])
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (2.5e9, "2.5 GB"), (3e18, "3e+03 PB")]
+)
 def test_bytes_are_decimal(count, shown):
     assert size(count) == shown
 
@@ -80,3 +82,12 @@ def test_columns_line_up_and_numbers_are_right_aligned():
 def test_json_has_null_where_a_number_is_unknown(capsys):
     answer_json({"a": math.nan, "b": [math.inf, np.float64(1.5)], "c": np.array([1, 2]), "d": True, 3: {"x"}})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5], "c": [1, 2], "d": True, "3": ["x"]}
+
+
+def test_long_sources_become_footnotes_each_once():
+    long = "https://example.org/a-page-with-a-long-address"
+    table = Table("", ("name", "source", "n>"), [("a", long, "1"), ("b", "paper", "2"), ("c", long, "3")])
+    rows, notes = footnoted(table)
+    assert rows == [("a", "[1]", "1"), ("b", "paper", "2"), ("c", "[1]", "3")]
+    assert notes == [f"[1] {long}"]
+    assert footnoted(Table("", ("name",), [(long,)])) == ([(long,)], [])

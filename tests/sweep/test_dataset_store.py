@@ -43,13 +43,13 @@ def test_put_replaces_and_delete_forgives(store):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, code):
-    def full(descriptor):
+    def full(_):
         raise OSError(code, os.strerror(code))
 
     store = LocalStore(tmp_path)
     store.put("data/part", b"first")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(SweepError, match="no space left for .* finished parts are kept"):
+    with pytest.raises(SweepError, match=r"no space left for .* finished parts are kept"):
         store.put("data/part", b"second")
     monkeypatch.undo()
     assert store.files() == {"data/part": 5}

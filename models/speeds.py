@@ -1,0 +1,103 @@
+"""The speeds of a design as the training model needs them: rates after efficiency, both tiers of the fabric."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from models.collectives import Fabric
+from models.inputs import Array, Known, ModelInputError, number, number_or_nan
+from models.slot import Machine
+
+EFFICIENCY: Final = {
+    "fp32": "gemm_efficiency_bf16",
+    "tf32": "gemm_efficiency_bf16",
+    "bf16": "gemm_efficiency_bf16",
+    "fp16": "gemm_efficiency_bf16",
+    "fp8": "gemm_efficiency_fp8",
+    "fp4": "gemm_efficiency_fp4",
+    "int8": "gemm_efficiency_int8",
+}
+"""The quantity that holds the efficiency of matrix products, by number format."""
+
+MATRIX_FORMATS: Final = tuple(EFFICIENCY)
+
+WIDE: Final = {"fp8": "bf16", "fp4": "bf16", "int8": "bf16"}
+"""The format of attention scores and output head where the products of the layers are narrow."""
+
+DEFAULT_OVERLAP: Final = {
+    "tensor_parallel_overlap": 0.0,
+    "expert_parallel_overlap": 0.86,
+    "data_parallel_overlap": 1.0,
+    "expert_imbalance": 1.0,
+}
+"""Used when an input is absent: the defaults of the quantity table."""
+
+
+def matrix_peak(known: Known, precision: str) -> Array:
+    """Dense peak of a number format per chip [FLOP/s]; NaN where the chip does not have it."""
+    return number_or_nan(known, f"peak_{precision}")
+
+
+def positive(known: Known, name: str) -> Array:
+    """Return a quantity that must be known and above zero everywhere [SI]."""
+    value = number(known, name)
+    if not (value > 0).all():
+        raise ModelInputError(name, f"{name} must be known and above zero in every design")
+    return value
+
+
+def _last(value: Array) -> Array:
+    """Add the mapping axis."""
+    return value[..., None]
+
+
+def _share(known: Known, name: str) -> Array:
+    value = np.asarray(known.get(name, DEFAULT_OVERLAP[name]), dtype=np.float64)
+    if not ((value >= 0) & (value <= 1)).all():
+        raise ModelInputError(name, f"{name} must lie between 0 and 1")
+    return value
+
+
+def _wide_peak(known: Known, precision: str) -> Array:
+    """Peak for scores and head: the format itself when it is wide, else bf16, or fp16 where there is no bf16."""
+    peak = matrix_peak(known, WIDE.get(precision, precision))
+    return np.where(np.isnan(peak), matrix_peak(known, "fp16"), peak)
+
+
+def fabric_of(known: Known) -> Fabric:
+    """Both tiers of the fabric after efficiency and oversubscription, mapping axis last."""
+    up = positive(known, "scale_up_bandwidth") * positive(known, "scale_up_efficiency")
+    out = positive(known, "scale_out_bandwidth") * positive(known, "scale_out_efficiency")
+    oversubscription = np.asarray(known.get("oversubscription", 1.0), dtype=np.float64)
+    return Fabric(
+        up_rate=_last(up),
+        up_latency=_last(number(known, "scale_up_latency")),
+        out_rate=_last(out / oversubscription),
+        out_latency=_last(number(known, "scale_out_latency")),
+    )
+
+
+def machine_of(known: Known, precision: str) -> Machine:
+    """Speeds of every design of a block.
+
+    The matrix rate is NaN where the chip lacks the number format; the caller makes those designs infeasible.
+    """
+    peak, wide = matrix_peak(known, precision), _wide_peak(known, precision)
+    efficiency = np.asarray(1.0) if np.isnan(peak).all() else positive(known, EFFICIENCY[precision])
+    wide_efficiency = positive(known, "gemm_efficiency_bf16")
+    imbalance = np.asarray(known.get("expert_imbalance", 1.0), dtype=np.float64)
+    return Machine(
+        matrix_peak=_last(peak),
+        matrix_rate=_last(peak * efficiency),
+        head_rate=_last(wide * wide_efficiency),
+        score_rate=_last(wide * positive(known, "attention_efficiency")),
+        memory_rate=_last(positive(known, "hbm_bandwidth") * positive(known, "hbm_efficiency")),
+        launch=_last(number(known, "kernel_launch_time")),
+        fabric=fabric_of(known),
+        tensor_overlap=_last(_share(known, "tensor_parallel_overlap")),
+        expert_overlap=_last(_share(known, "expert_parallel_overlap")),
+        data_overlap=_last(_share(known, "data_parallel_overlap")),
+        imbalance=_last(imbalance),
+    )

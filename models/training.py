@@ -1,0 +1,178 @@
+"""Training: the best mapping of every design, its step time with the parts, its memory and utilisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.arithmetic import ROUNDING
+from models.collectives import TOPOLOGIES
+from models.columns import columns, map_columns, rows, stack
+from models.inputs import Array, Known, ModelInputError, integer, number, text
+from models.mapping import Cell, Fixed, Mappings, legal, mappings
+from models.memory import RECOMPUTE, USABLE
+from models.placement import PLACEMENTS
+from models.reasons import Reason
+from models.slot import Machine, slot
+from models.speeds import MATRIX_FORMATS, machine_of, positive
+from models.step import step
+from models.training_report import Winners, infeasible, report
+from models.transformer import Transformer
+from models.work import Work, work
+
+TILE: Final = 65536
+"""Elements of the widest intermediate of one tile: half of a megabyte stays in the second-level cache."""
+
+SLAB: Final = 1 << 22
+"""Step times kept at once: designs x mappings."""
+
+NEAR: Final = 1.05
+"""A mapping is near-optimal up to this multiple of the best step time."""
+
+FIXED_COUNTS: Final = {
+    "tensor": "tensor_parallel",
+    "pipeline": "pipeline_parallel",
+    "virtual": "virtual_pipeline",
+    "data": "data_parallel",
+    "context": "context_parallel",
+    "expert": "expert_parallel",
+    "micro_batch": "micro_batch",
+}
+
+
+def _chosen_text(known: Known, name: str, allowed: tuple[str, ...], default: str = "") -> str:
+    """Return a text input, or the default when it is absent; raise ``ModelInputError`` when it is not allowed."""
+    value = known.get(name) or default
+    if value and value not in allowed:
+        raise ModelInputError(name, f"{name} is {value!r}; it must be one of {', '.join(allowed)}")
+    return str(value)
+
+
+def _fixed(known: Known) -> Fixed:
+    """What the inputs fix of the mapping."""
+    counts = {field: integer(known, name) if known.get(name) else 0 for field, name in FIXED_COUNTS.items()}
+    sharding = known.get("optimizer_sharding")
+    return Fixed(
+        **counts,
+        recompute=_chosen_text(known, "recompute", RECOMPUTE),
+        sharding=-1 if sharding is None else integer(known, "optimizer_sharding"),
+        placement=_chosen_text(known, "placement", PLACEMENTS),
+    )
+
+
+def cell_of(known: Known, shape: Transformer) -> Cell:
+    """The structural cell of a block. Spare domains stay out of it."""
+    domains = integer(known, "domains")
+    spares = number(known, "spare_fraction") if "spare_fraction" in known else np.zeros(())
+    if spares.size != 1:
+        raise ModelInputError("spare_fraction", "spare_fraction must be one number per block: it is structural")
+    return Cell(
+        shape=shape,
+        sequence=integer(known, "sequence_length"),
+        batch=integer(known, "global_batch"),
+        domains=domains - int(np.floor(spares.item() * domains * (1 + ROUNDING))),
+        domain=integer(known, "scale_up_size"),
+        topology=_chosen_text(known, "scale_up_topology", TOPOLOGIES, "single_tier"),
+        sequence_parallel=integer(known, "sequence_parallel") > 0 if "sequence_parallel" in known else True,
+        fused_attention=_chosen_text(known, "attention_kernel", ("fused", "unfused"), "fused") == "fused",
+        fixed=_fixed(known),
+    )
+
+
+@lru_cache(maxsize=64)
+def prepared(cell: Cell, smallest: float, largest: float, precision: str) -> tuple[Mappings, Work]:
+    """The mapping table of a cell and its work, kept for the next block of the same cell."""
+    table = mappings(cell, smallest, largest)
+    return table, work(cell, table, precision)
+
+
+def mesh_of(machine: Machine, memory: Array) -> tuple[int, ...]:
+    """Shape of the block of designs that the speeds and the memory span."""
+    return np.broadcast_shapes(memory.shape, *(column.shape[:-1] for column in columns(machine)))
+
+
+def solve(table: Mappings, amount: Work, machine: Machine, memory: Array, cell: Cell) -> Winners:
+    """Find the fastest legal mapping of every design; ties go to the lowest row.
+
+    Step times of a slab of designs are kept for all mappings, made tile by tile; a block with more is halved along its
+    longest axis. Neither changes a bit, since every operation is elementwise.
+    """
+    mesh = mesh_of(machine, memory)
+    if int(np.prod(mesh, dtype=np.int64)) > 1 and int(np.prod(mesh, dtype=np.int64)) * len(table) > SLAB:
+        axis = int(np.argmax(mesh))
+        halves = [
+            solve(
+                table,
+                amount,
+                map_columns(machine, lambda column, part=part: _cut(column, axis, part)),
+                _cut(memory, axis, part),
+                cell,
+            )
+            for part in (slice(0, mesh[axis] // 2), slice(mesh[axis] // 2, None))
+        ]
+        return stack(halves, axis)
+    times = _times(table, amount, machine, memory, cell, mesh)
+    index = np.argmin(times, axis=-1)
+    best = np.take_along_axis(times, index[..., None], axis=-1)
+    fits = np.isfinite(times)
+    near = np.count_nonzero(fits & (times <= NEAR * best), axis=-1)
+    count = np.count_nonzero(fits, axis=-1)
+    least = np.argmin(table.budget.total)
+    return Winners(np.where(count > 0, index, least), np.asarray(count), np.asarray(near))
+
+
+def _cut(column: Array, axis: int, part: slice) -> Array:
+    """Cut an array of the open mesh along an axis it may not depend on."""
+    if column.ndim <= axis or column.shape[axis] == 1:
+        return column
+    return column[(slice(None),) * axis + (part,)]
+
+
+def _times(
+    table: Mappings, amount: Work, machine: Machine, memory: Array, cell: Cell, mesh: tuple[int, ...]
+) -> Array:
+    """Step time of every design and mapping [s], infinite where a mapping is not legal."""
+    times = np.empty((*mesh, len(table)))
+    width = max(TILE // max(int(np.prod(mesh, dtype=np.int64)), 1), 16)
+    for start in range(0, len(table), width):
+        part = slice(start, start + width)
+        tile, tile_work = rows(table, part), rows(amount, part)
+        total = step(tile, tile_work, slot(cell.shape, tile, tile_work, machine), machine).total
+        times[..., part] = np.where(legal(tile, memory[..., None], memory[..., None]), total, np.inf)
+    return times
+
+
+def training_stage(known: Known) -> dict[str, Any]:
+    """Best mapping, step time with its parts, memory and utilisation of every design of a block.
+
+    Reads the structural cell (shape, batch, sequence, domains, fixed mapping), the speeds of chip and fabric and the
+    overlaps. Returns the training metrics of the quantity table, on the mesh that the speeds and the memory span.
+    """
+    shape = known.get("shape")
+    if not isinstance(shape, Transformer):
+        raise ModelInputError("workload", "the shape of the workload is not known for this design")
+    precision = _chosen_text(known, "precision", MATRIX_FORMATS, "bf16")
+    cell, machine = cell_of(known, shape), machine_of(known, precision)
+    memory = positive(known, "hbm_capacity")
+    table, amount = prepared(cell, float(memory.min()), float(memory.max()), precision)
+    if not len(table):
+        return infeasible(table.reason)
+    winners = solve(table, amount, machine, memory, cell)
+    best, best_work = rows(table, winners.index[..., None]), rows(amount, winners.index[..., None])
+    times = slot(shape, best, best_work, machine)
+    whole = step(best, best_work, times, machine)
+    reason = _reasons(best, winners, memory, machine)
+    return report(cell, best, winners, times, whole, machine, reason)
+
+
+def _reasons(best: Mappings, winners: Winners, memory: Array, machine: Machine) -> NDArray[np.int16]:
+    """Why each design is infeasible: number format, then memory by its larger part; 0 where it is not."""
+    need = best.budget
+    state = (need.total - need.activations)[..., 0]
+    short = np.where(state > memory * USABLE, Reason.MEMORY_STATE, Reason.MEMORY_ACTIVATIONS)
+    fits = np.where(winners.legal > 0, Reason.NONE, short)
+    return np.where(np.isnan(machine.matrix_rate[..., 0]), Reason.PRECISION, fits).astype(np.int16)

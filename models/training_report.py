@@ -1,0 +1,150 @@
+"""The training metrics of the winning mappings, by their names in the quantity table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.inputs import Array
+from models.mapping import Cell, Mappings, label
+from models.memory import FULL, NONE, RECOMPUTE
+from models.placement import PLACEMENTS
+from models.reasons import Reason
+from models.slot import Machine, Slot
+from models.step import STEP_OVERHEAD, Step
+from models.transformer import forward_matrix_flops, forward_score_flops, head_parameters, model_flops_per_token
+
+@dataclass(frozen=True, slots=True)
+class Winners:
+    """Per design: row of the best mapping (of the one that needs least memory where none is legal), and counts."""
+
+    index: NDArray[np.int64]
+    legal: NDArray[np.int64]
+    near: NDArray[np.int64]
+
+
+TIMES: Final = (
+    "step_time",
+    "compute_time",
+    "recompute_time",
+    "vector_time",
+    "tensor_parallel_time",
+    "context_parallel_time",
+    "expert_parallel_time",
+    "pipeline_time",
+    "bubble_time",
+    "data_parallel_time",
+    "optimizer_time",
+    "overhead_time",
+)
+"""Step time and its parts, which add up to it."""
+
+RATES: Final = (
+    "tokens_per_second",
+    "tokens_per_second_per_chip",
+    "model_flops_utilisation",
+    "hardware_flops_utilisation",
+)
+
+MEMORY: Final = ("memory_per_chip", "memory_weights", "memory_gradients", "memory_optimizer", "memory_activations")
+
+COUNTS: Final = {
+    "tensor_parallel": "tensor",
+    "pipeline_parallel": "pipeline",
+    "virtual_pipeline": "virtual",
+    "data_parallel": "data",
+    "context_parallel": "context",
+    "expert_parallel": "expert",
+    "micro_batch": "micro_batch",
+    "optimizer_sharding": "sharding",
+}
+"""Solved whole numbers and the columns that hold them."""
+
+
+def infeasible(reason: Reason) -> dict[str, Any]:
+    """Metrics of a block in which no mapping exists whatever the memory: a reason, and nothing else."""
+    unknown: dict[str, Any] = dict.fromkeys((*TIMES, *RATES, *MEMORY), np.asarray(np.nan))
+    nothing = dict.fromkeys((*COUNTS, "chips_used", "legal_mappings", "near_optimal_mappings"), np.asarray(0))
+    blank = dict.fromkeys(("recompute", "placement", "mapping"), np.asarray(""))
+    state = {"status": np.asarray(1, dtype=np.int8), "reason": np.asarray(reason, dtype=np.int16)}
+    return unknown | nothing | blank | state
+
+
+def _times(best: Mappings, times: Slot, whole: Step) -> dict[str, Array]:
+    """Parts of the step [s]: work of a mean stage times its micro-batches, and what the schedule adds."""
+    share = best.layout.micro_batches / best.layout.pipeline
+    return {
+        "step_time": whole.total,
+        "compute_time": share * (times.compute + times.head),
+        "recompute_time": share * times.recompute,
+        "vector_time": share * times.vector,
+        "tensor_parallel_time": share * times.tensor,
+        "context_parallel_time": share * times.context,
+        "expert_parallel_time": share * times.expert,
+        "pipeline_time": whole.pipeline,
+        "bubble_time": whole.bubble,
+        "data_parallel_time": whole.data,
+        "optimizer_time": whole.optimizer,
+        "overhead_time": share * times.floor + STEP_OVERHEAD,
+    }
+
+
+def executed_flops_per_token(cell: Cell, recompute: Array) -> Array:
+    """FLOPs that a trained token executes, recomputation included.
+
+    Full recomputation repeats the forward pass of all layers; selective repeats the attention scores where they are
+    not fused. Unfused attention executes the whole square. The up-projections of latent attention that selective
+    recomputation repeats are left out (at most 3 %).
+    """
+    shape = cell.shape
+    layers = forward_matrix_flops(shape) - 2.0 * head_parameters(shape)
+    scores = forward_score_flops(shape, cell.sequence, causal=cell.fused_attention)
+    full = recompute == FULL
+    scores_again = full if cell.fused_attention else recompute > NONE
+    return 3.0 * forward_matrix_flops(shape) + full * layers + (3.0 + scores_again) * scores
+
+
+def _rates(cell: Cell, best: Mappings, whole: Step, peak: Array) -> dict[str, Array]:
+    """Tokens per second and utilisation of the peak of the number format, over the chips used."""
+    tokens = cell.batch * cell.sequence / whole.total
+    per_chip = tokens / best.layout.chips
+    return {
+        "tokens_per_second": tokens,
+        "tokens_per_second_per_chip": per_chip,
+        "model_flops_utilisation": per_chip * model_flops_per_token(cell.shape, cell.sequence) / peak,
+        "hardware_flops_utilisation": per_chip * executed_flops_per_token(cell, best.layout.recompute) / peak,
+    }
+
+
+def report(
+    cell: Cell,
+    best: Mappings,
+    winners: Winners,
+    times: Slot,
+    whole: Step,
+    machine: Machine,
+    reason: NDArray[np.int16],
+) -> dict[str, Any]:
+    """Metrics of the best mappings. Where no mapping is legal, memory is that of the one that needs least."""
+    ok = reason == Reason.NONE
+    need, layout = best.budget, best.layout
+    timed = _times(best, times, whole) | _rates(cell, best, whole, machine.matrix_peak)
+    metrics: dict[str, Any] = {
+        name: np.where(ok, np.broadcast_to(value[..., 0], ok.shape), np.nan) for name, value in timed.items()
+    }
+    memory = (need.total, need.weights, need.gradients, need.optimizer, need.activations)
+    metrics |= {name: value[..., 0] for name, value in zip(MEMORY, memory, strict=True)}
+    whole_numbers = {name: getattr(layout, column) for name, column in COUNTS.items()} | {"chips_used": layout.chips}
+    metrics |= {name: np.where(ok, value[..., 0], 0).astype(np.int64) for name, value in whole_numbers.items()}
+    words = {
+        "recompute": np.asarray(RECOMPUTE)[layout.recompute.astype(np.int64)],
+        "placement": np.asarray(PLACEMENTS)[layout.placement.astype(np.int64)],
+        "mapping": label(layout),
+    }
+    metrics |= {name: np.where(ok, value[..., 0], "") for name, value in words.items()}
+    metrics["legal_mappings"] = np.where(ok, winners.legal, 0)
+    metrics["near_optimal_mappings"] = np.where(ok, winners.near, 0)
+    return metrics | {"status": (~ok).astype(np.int8), "reason": reason}

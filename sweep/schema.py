@@ -1,0 +1,58 @@
+"""The JSON Schema of a study file, made from its typed grammar and the quantity table: editors complete and check by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from models.quantities import Quantity, quantities
+from sweep.study.grammar import StudyFile
+
+SECTIONS = ("levers", "scenarios")
+
+
+def study_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a study file."""
+    schema = _any_of(StudyFile.model_json_schema(by_alias=True))
+    definitions, properties = schema["$defs"], schema["properties"]
+    definitions["Entry"] = properties["levers"]["additionalProperties"]
+    for holder in (properties, definitions["SubSweep"]["properties"]):
+        for section in SECTIONS:
+            _name_quantities(holder[section], "Entry")
+    _name_quantities(definitions["Sample"]["properties"]["over"], "Interval")
+    listed = properties["workload"]
+    properties["workload"] = {"anyOf": [listed["items"], listed], "title": listed["title"]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def schema_text() -> str:
+    """Return the schema as it is stored in ``schema/study.json``."""
+    return json.dumps(study_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def write_schema(path: Path) -> None:
+    """Store the schema."""
+    path.write_text(schema_text(), encoding="utf-8")
+
+
+def _any_of(node: Any) -> Any:
+    """Return a schema whose alternatives may overlap: a listed group also looks like a list of values to a validator."""
+    if isinstance(node, dict):
+        return {("anyOf" if key == "oneOf" else key): _any_of(value) for key, value in node.items()}
+    return [_any_of(item) for item in node] if isinstance(node, list) else node
+
+
+def _name_quantities(section: dict[str, Any], definition: str) -> None:
+    """Offer every input quantity as a key with its description; the names of systems stay allowed."""
+    entry = {"$ref": f"#/$defs/{definition}"}
+    section["additionalProperties"] = entry
+    section["properties"] = {
+        name: {"description": _described(row), **entry} for name, row in quantities().items() if row.is_input
+    }
+
+
+def _described(row: Quantity) -> str:
+    unit = f" [{row.unit}]" if row.unit else ""
+    default = f" Default: {row.default}." if row.default is not None else ""
+    return f"{row.description}.{unit}{default}"

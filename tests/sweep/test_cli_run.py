@@ -1,0 +1,281 @@
+"""A small study from the command line alone: check, plan, run, look, ask, explain; and what goes wrong."""
+
+import csv
+import io
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from sweep.cli.app import cli
+
+STUDY = """\
+study: tiny
+question: Does a faster link pay?
+workload: {train: llama-3.1-405b, tokens: 15.6e12, global_batch: 2048, sequence: 8192, precision: bf16}
+levers:
+  system: [cloudmatrix384, gb200-nvl72]
+  domains: [1, 11, 64]
+  scale_up_bandwidth: {times: [0.5, 1]}
+scenarios:
+  power_price: {values: [0.05, 0.1], unit: USD/kWh}
+require: facility_power <= 60 MW
+objective: {minimize: cost_per_token}
+columns: [cost_per_token, time_to_train, model_flops_utilisation, facility_power, mapping]
+"""
+DESIGNS = 24
+
+
+def supernode(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("tiny")
+    (place / "tiny.yaml").write_text(STUDY)
+    return place
+
+
+@pytest.fixture(scope="module")
+def ran(folder):
+    return supernode("run", folder / "tiny.yaml", "--in-process", "-o", folder / "results", "--json")
+
+
+@pytest.fixture
+def run_folder(folder, ran):
+    assert ran.exit_code == 0, ran.stderr
+    return folder / "results" / "tiny"
+
+
+def answer(*arguments):
+    result = supernode(*arguments)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_check_says_that_a_study_is_right(folder):
+    assert answer("check", folder / "tiny.yaml", "--json")["designs"] == DESIGNS
+    assert "24 designs" in supernode("check", folder / "tiny.yaml").stdout
+
+
+def test_set_changes_the_study(folder):
+    assert answer("check", folder / "tiny.yaml", "--set", "levers.domains=[1, 2]", "--json")["designs"] == 16
+
+
+def test_run_answers_in_json_and_talks_on_stderr(run_folder, ran):
+    told = json.loads(ran.stdout)
+    assert told["designs"] == told["rows"] == DESIGNS
+    assert told["chunks_computed"] > 0
+    assert 0 < told["infeasible"] < DESIGNS
+    assert str(run_folder) in ran.stderr
+
+
+@pytest.mark.usefixtures("run_folder")
+def test_running_again_computes_nothing_and_prints_the_answer(folder, ran):
+    again = supernode("run", folder / "tiny.yaml", "--in-process", "-o", folder / "results")
+    assert again.exit_code == 0
+    assert "nothing to do" in again.stderr
+    assert again.stdout.startswith("Does a faster link pay?")
+    quiet = supernode("run", folder / "tiny.yaml", "--in-process", "-o", folder / "results", "-q", "--json")
+    assert quiet.stderr == ""
+    assert json.loads(quiet.stdout)["digest"] == json.loads(ran.stdout)["digest"]
+
+
+def test_ls_and_status_show_the_run(folder, run_folder):
+    (listed,) = answer("ls", folder / "results", "--json")
+    assert listed["study"] == "tiny"
+    assert listed["state"] == "complete"
+    assert listed["rows"] == DESIGNS
+    assert "complete" in supernode("ls", folder / "results").stdout
+    assert answer("status", run_folder, "--json") == listed
+    assert supernode("status", run_folder, "--follow").exit_code == 0
+
+
+def test_a_run_is_found_by_the_name_of_its_study_and_by_nothing(folder, run_folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    named = {
+        answer("status", *arguments, "--json")["run"] for arguments in ((), ("tiny",), ("tiny.yaml",), (run_folder,))
+    }
+    assert len(named) == 1
+    wrong = supernode("status", "tinny")
+    assert wrong.exit_code == 2
+    assert "did you mean tiny?" in wrong.stderr
+
+
+def test_verify_finds_a_flipped_byte(run_folder):
+    good = supernode("verify", run_folder)
+    assert good.exit_code == 0
+    assert f"{DESIGNS} rows" in good.stdout
+    part = next((run_folder / "latest").resolve().rglob("*.parquet"))
+    content = part.read_bytes()
+    try:
+        part.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+        bad = supernode("verify", run_folder, "--json")
+    finally:
+        part.write_bytes(content)
+    assert bad.exit_code == 1
+    told = json.loads(bad.stdout)
+    assert not told["ok"]
+    assert part.name in told["faults"][0]
+
+
+COUNT = "SELECT status, count(*) AS n FROM designs GROUP BY status ORDER BY status"
+
+
+def test_query_gives_the_same_rows_in_every_form(run_folder, tmp_path):
+    rows = answer("query", run_folder, COUNT, "--json")
+    assert sum(row["n"] for row in rows) == DESIGNS
+    assert json.loads(supernode("query", run_folder, COUNT, "--format", "json").stdout) == rows
+    listed = list(csv.DictReader(io.StringIO(supernode("query", run_folder, COUNT, "--format", "csv").stdout)))
+    assert [(row["status"], int(row["n"])) for row in listed] == [(row["status"], row["n"]) for row in rows]
+    file = tmp_path / "counts.parquet"
+    assert supernode("query", run_folder, COUNT, "--format", "parquet", "-o", file).stdout == ""
+    assert pq.read_table(file).to_pylist() == rows
+    lines = supernode("query", run_folder, COUNT).stdout.splitlines()
+    assert lines[0].split() == ["status", "n"]
+    assert [line.split() for line in lines[1:]] == [[row["status"], str(row["n"])] for row in rows]
+
+
+def test_an_empty_answer_is_empty_in_every_form(run_folder):
+    none = "SELECT design FROM designs WHERE design < 0"
+    assert answer("query", run_folder, none, "--json") == []
+    assert supernode("query", run_folder, none, "--format", "csv").stdout.splitlines() == ['"design"']
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT nothing FROM designs", "nothing"),
+        ("SELEC 1", "syntax error"),
+        ("CREATE TABLE x (y INT)", "SELECT"),
+        ("COPY designs TO 'stolen.csv'", ""),
+    ],
+)
+def test_wrong_sql_is_one_sentence(run_folder, tmp_path, monkeypatch, sql, said):
+    monkeypatch.chdir(tmp_path)
+    result = supernode("query", run_folder, sql)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_explain_gives_the_numbers_of_the_row(folder, run_folder):
+    (row,) = answer("query", run_folder, "SELECT * FROM designs WHERE status = 'ok' ORDER BY design LIMIT 1", "--json")
+    chain = answer("explain", folder / "tiny.yaml", "--design", row["design"], "--json")
+    results = {result["name"]: result["value"] for step in chain["steps"] for result in step["outputs"]}
+    for name in ("cost_per_token", "time_to_train", "facility_power"):
+        assert results[name] == pytest.approx(row[name], rel=1e-12)
+    assert results["mapping"] == row["mapping"]
+    text = supernode("explain", folder / "tiny.yaml", "--design", row["design"]).stdout
+    assert all(each["name"] in text and each["source"] in text for each in chain["inputs"])
+    assert "facility_power <= 60 MW" in text
+
+
+def test_explain_with_set_shows_what_moved(folder):
+    arguments = ("explain", folder / "tiny.yaml", "--design", 2, "--set", "power_price=100 USD/MWh")
+    told = answer(*arguments, "--json")
+    assert [move["name"] for move in told["moved"]["inputs"]] == ["power_price"]
+    moved = {move["name"]: move["change"] for move in told["moved"]["results"]}
+    assert moved["energy_cost_to_train"] == pytest.approx(1.0)  # 0.05 to 0.1 USD/kWh doubles the energy bill
+    assert "time_to_train" not in moved
+    lines = [line for line in supernode(*arguments).stdout.splitlines() if line.startswith("power_price ")]
+    assert lines[0].split() == ["power_price", "0.05", "USD/kWh", "0.1", "USD/kWh", "+100.00", "%"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--design", "24"), "ids run from 0 to 23"),
+        (("--design", "0", "--set", "power_prise=1"), "did you mean power_price?"),
+        (("--design", "0", "--set", "power_price=5 GB"), "USD/kWh"),
+        (("--design", "0", "--set", "cost_to_train=5"), "not an input"),
+        (("--design", "0", "--set", "power_price"), "path=value"),
+        (("--design", "0", "--set", "system=gb2000"), "did you mean"),
+        ((), "--design"),
+    ],
+)
+def test_explain_refuses_what_it_cannot_do(folder, arguments, said):
+    result = supernode("explain", folder / "tiny.yaml", *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("domains: [1, 11, 64]", "domans: [1]", "did you mean domains?"),
+        ("domains: [1, 11, 64]", "domains: [1]\n  domains: [2]", "twice"),
+        ("unit: USD/kWh", "unit: GB", "power_price"),
+        ("values: [0.05, 0.1]", "values: [-1]", "power_price"),
+        ("values: [0.05, 0.1]", "values: [.nan]", "not a finite number"),
+        ("cloudmatrix384,", "cloudmatrix-384,", "did you mean cloudmatrix384?"),
+        ("60 MW", "60", "unit"),
+        ("study: tiny", "study: !!python/object:os.system tiny", "tag"),
+        ("tokens: 15.6e12", "tokens: '15.6e12 GB'", "token"),
+        ("objective:", "objectiv:", "did you mean objective?"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_a_wrong_study_is_named_by_file_and_line_and_nothing_is_written(tmp_path, verb, old, new, said):
+    assert old in STUDY
+    file = tmp_path / "wrong.yaml"
+    file.write_text(STUDY.replace(old, new))
+    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if new.splitlines()[-1] in text)
+    rest = ("--in-process", "-o", tmp_path / "results") if verb == "run" else ()
+    result = supernode(verb, file, *rest)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert f"{file}:{line}" in result.stderr
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"wrong.yaml"}
+
+
+def test_all_faults_are_named_at_once(tmp_path):
+    file = tmp_path / "wrong.yaml"
+    file.write_text(STUDY.replace("domains:", "domans:").replace("60 MW", "60").replace("gb200-nvl72", "gb300-nvl73"))
+    result = supernode("check", file)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: 3 faults\n")
+    assert result.stderr.count("\n") == 4
+
+
+@pytest.mark.parametrize("options", [("--workers", "2"), ("--address", "auto")])
+def test_options_that_contradict_each_other_are_refused(folder, options):
+    result = supernode("run", folder / "tiny.yaml", "--in-process", *options)
+    assert result.exit_code == 2
+    assert "--in-process uses no workers" in result.stderr
+
+
+def test_results_that_cannot_be_written_are_exit_code_1(folder, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    result = supernode("run", folder / "tiny.yaml", "--in-process", "-o", tmp_path / "file")
+    assert result.exit_code == 1
+    assert str(tmp_path / "file") in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_init_writes_a_study_that_is_right_and_overwrites_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert supernode("init").exit_code == 0
+    (file,) = tmp_path.iterdir()
+    assert supernode("check", file.name).exit_code == 0
+    before = file.read_bytes()
+    again = supernode("init")
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+    assert file.read_bytes() == before
+    assert supernode("init", "-o", "-").stdout.encode() == before
+
+
+def test_init_lists_the_templates():
+    templates = [row["name"] for row in answer("init", "--list", "--json")]
+    assert "cloudmatrix384-vs-gb200-nvl72" in templates
+    assert templates == [row["name"] for row in answer("show", "studies", "--json")]
+    assert all(name in supernode("init", "--list").stdout for name in templates)
