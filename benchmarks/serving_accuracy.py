@@ -47,6 +47,13 @@ WORKLOADS = {"llama2-70b": "llama-2-70b", "llama3-70b": "llama-3-70b", "llama3-8
 PRECISIONS = {"FP8": "fp8", "fp8": "fp8", "NVFP4": "fp4", "fp4": "fp4", "MXFP4": "fp4", "BF16": "bf16", "INT8": "int8"}
 NOMINAL_LENGTH = 0.9
 """InferenceMAX draws lengths at 80-100 % of the nominal ones."""
+FIRST_WAVE = 0.5 / 10
+"""Clients start together: the first of each client's requests (ten assumed) waits for half of the others' prefill."""
+QUANTITIES = {
+    "token_time": "time per output token",
+    "first_token": "time to first token",
+    "prefill_rate": "prefill tokens/s",
+}
 SUSPECT = {
     **{f"aic-silicon-{n:04d}": "most likely prefix-cache hits" for n in range(775, 794)},
     **{f"aic-silicon-{n:04d}": "Blackwell rows that contradict each other" for n in range(803, 851)},
@@ -83,7 +90,7 @@ class Run:
     prefill_rate: float | None
 
 
-class LeftOut(Exception):
+class LeftOutError(Exception):
     """Why a row cannot be scored."""
 
 
@@ -100,7 +107,7 @@ def device_for(chip: str, precision: str) -> Device:
         known["devices_per_chip"] = 2  # each die has its own memory and is a rank of its own
     device = device_of(known, precision)
     if np.isnan(device.peak):
-        raise LeftOut("the chip has no peak at this precision")
+        raise LeftOutError("the chip has no peak at this precision")
     return device
 
 
@@ -108,10 +115,10 @@ def device_for(chip: str, precision: str) -> Device:
 def shape_for(model: str) -> Transformer:
     name = WORKLOADS.get(model, model)
     if name not in catalogue().names("workloads"):
-        raise LeftOut("the shape of the model is not known")
+        raise LeftOutError("the shape of the model is not known")
     shape = catalogue().entry("workloads", name).shape
     if shape is None:
-        raise LeftOut("the shape of the model is not known")
+        raise LeftOutError("the shape of the model is not known")
     return shape
 
 
@@ -125,7 +132,7 @@ def number(row: Mapping[str, str], name: str) -> float | None:
 def precision_of(row: Mapping[str, str]) -> str:
     text = row["precision"] or ("BF16" if row["id"].startswith("aic-silicon") else "")
     if text not in PRECISIONS:
-        raise LeftOut("precision not stated, or weights and products in different formats")
+        raise LeftOutError("precision not stated, or weights and products in different formats")
     return PRECISIONS[text]
 
 
@@ -134,7 +141,7 @@ def aggregated_layout(row: Mapping[str, str], source: str) -> Layout:
     chips, tensor, experts, data = (int(number(row, name) or 1) for name in ("n_chips", "tp", "ep", "dp"))
     if source == "inferencemax":
         if chips >= 36 and chips != experts**2:
-            raise LeftOut("disaggregated run filed without its workers")
+            raise LeftOutError("disaggregated run filed without its workers")
         if experts > 1 and chips == experts**2:
             return Layout(1, experts, experts if tensor > 1 else 1)
     if data > 1 and tensor == data:
@@ -160,11 +167,11 @@ def end_to_end(row: Mapping[str, str], source: str) -> Run:
     first, token, load = (number(row, name) for name in ("ttft_ms", "tpot_ms", "batch_or_concurrency"))
     prompt, answer = number(row, "input_len"), number(row, "output_len")
     if load is None or not token or not prompt or not answer:
-        raise LeftOut("concurrency, lengths or time per output token not stated")
+        raise LeftOutError("concurrency, lengths or time per output token not stated")
     if source not in ("inferencemax", "aic-silicon"):
-        raise LeftOut("client and server settings not read yet")
+        raise LeftOutError("client and server settings not read yet")
     if row["model"] == "deepseek-r1":
-        raise LeftOut("unmarked speculative decoding")
+        raise LeftOutError("unmarked speculative decoding")
     decode, prefill = layouts(row, source)
     scale = NOMINAL_LENGTH if source == "inferencemax" else 1.0
     words = row["features"].split("; ")[-1].split(" ")
@@ -180,18 +187,18 @@ def one_phase(row: Mapping[str, str], source: str) -> Run:
     devices = int((number(row, "n_chips") or 0) * dies)
     prompt = number(row, "input_len")
     if not devices or not prompt:
-        raise LeftOut("chips or lengths not stated")
+        raise LeftOutError("chips or lengths not stated")
     drafts = 1 if "MTP 1 token" in row["features"] else 0
     answer, batch = number(row, "output_len") or 0.0, number(row, "batch_or_concurrency")
     common = (row["id"], source, "", row["chip"], row["model"], precision_of(row))
     if row["phase"] == "prefill":
         if "PROJECTED" in row["features"] or "perfect" in row["features"]:
-            raise LeftOut("balanced routing is a projection")
+            raise LeftOutError("balanced routing is a projection")
         rate = number(row, "tokens_per_s_per_chip")
         return Run(*common, None, Layout(1, devices, 1), 16384 / prompt / dies, prompt, 0, 0, None, None, rate)
     token = number(row, "tpot_ms")
     if batch is None or not token:
-        raise LeftOut("batch or time per output token not stated")
+        raise LeftOutError("batch or time per output token not stated")
     load = batch * devices / dies
     return Run(*common, Layout(1, devices, 1), None, load, prompt, answer, drafts, None, token / 1e3, None)
 
@@ -199,9 +206,9 @@ def one_phase(row: Mapping[str, str], source: str) -> Run:
 def interpret(row: Mapping[str, str]) -> Run:
     source = re.sub(r"-\d+$", "", row["id"])
     if row["chip"] not in SYSTEMS:
-        raise LeftOut("the chip is not mapped to a system of the catalogue yet")
+        raise LeftOutError("the chip is not mapped to a system of the catalogue yet")
     if row["id"] in SUSPECT:
-        raise LeftOut(SUSPECT[row["id"]])
+        raise LeftOutError(SUSPECT[row["id"]])
     run = end_to_end(row, source) if row["phase"] == "e2e" else one_phase(row, source)
     device_for(run.chip, run.precision)
     shape_for(run.model)
@@ -247,7 +254,7 @@ def predict(run: Run) -> dict[str, float]:
     free = room(device, weight_memory(device, shape, at(run.decode), 0)).item()
     cap = free / sequence_memory(shape, at(run.decode), scalar(context), scalar(element)).item()
     if cap < 1:
-        raise LeftOut("the model does not fit the stated layout: mapping or cache format unknown")
+        raise LeftOutError("the model does not fit the stated layout: mapping or cache format unknown")
     return closed_loop(run, ranks, context, element, cap)
 
 
@@ -265,6 +272,7 @@ def closed_loop(run: Run, ranks: float, context: float, element: float, cap: flo
         rate = min(in_flight / (token * run.answer), LARGEST_UTILISATION * servers / service if run.prefill else np.inf)
         load = min(rate * service / servers, LARGEST_UTILISATION)
         wait = mean_wait(scalar(load), scalar(service), scalar(1)).item()
+        wait += FIRST_WAVE * max(run.load / servers - 1, 0) * service
         first = max(REQUEST_TIME + service + wait + token, run.load / rate - token * run.answer)
         wanted = min(
             run.load * token * run.answer / (first + token * run.answer), cap * ranks, rate * token * run.answer
@@ -273,14 +281,15 @@ def closed_loop(run: Run, ranks: float, context: float, element: float, cap: flo
     return {"token_time": token, "first_token": first}
 
 
-def errors(runs: Iterable[Run]) -> tuple[list[tuple[Run, str, float]], Counter[str]]:
-    """Return (run, quantity, predicted / measured - 1) of every scored quantity, and the reasons of the rest."""
-    scored, left = [], Counter[str]()
+def errors(runs: Iterable[Run]) -> tuple[list[tuple[Run, str, float]], list[tuple[str, str]]]:
+    """Return (run, quantity, predicted / measured - 1) of every scored quantity, and (id, reason) of the rest."""
+    scored: list[tuple[Run, str, float]] = []
+    left: list[tuple[str, str]] = []
     for run in runs:
         try:
             predicted = predict(run)
-        except LeftOut as reason:
-            left[str(reason)] += 1
+        except LeftOutError as reason:
+            left.append((run.identity, str(reason)))
             continue
         for name, value in predicted.items():
             measured = getattr(run, name)
@@ -290,17 +299,20 @@ def errors(runs: Iterable[Run]) -> tuple[list[tuple[Run, str, float]], Counter[s
 
 
 def read() -> tuple[list[Run], list[tuple[str, str]]]:
-    """Return the runs that can be scored, and (id, reason) of the rows that cannot."""
-    runs, left, seen = [], [], set[tuple[str, ...]]()
+    """Return the runs that can be scored, and (id, reason) of the rows that cannot; repeats are scored once."""
+    runs: list[Run] = []
+    left: list[tuple[str, str]] = []
+    seen: set[tuple[str, ...]] = set()
     with DATA.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             key = tuple(row[name] for name in ("chip", "ttft_ms", "tpot_ms", "batch_or_concurrency", "input_len"))
+            if row["ttft_ms"] and key in seen:
+                left.append((row["id"], "repeats the measurement of another row"))
+                continue
             try:
-                if row["ttft_ms"] and key in seen:
-                    raise LeftOut("repeats the measurement of another row")
                 runs.append(interpret(row))
                 seen.add(key)
-            except LeftOut as reason:
+            except LeftOutError as reason:
                 left.append((row["id"], str(reason)))
     return runs, left
 
@@ -312,6 +324,17 @@ def report(title: str, groups: Mapping[str, list[float]]) -> None:
         print(f"{name:44} {len(values):4} {mean(sizes):6.1%} {median(sizes):6.1%} {median(values):+6.1%}")
 
 
+def by_kind(scored: Iterable[tuple[Run, str, float]], quantity: str) -> dict[str, dict[str, list[float]]]:
+    """Return the errors of one quantity, grouped in four ways."""
+    kinds: dict[str, dict[str, list[float]]] = {kind: defaultdict(list) for kind in ("all", "source", "chip", "model")}
+    for run, name, error in scored:
+        if name == quantity:
+            source = f"{run.source} {run.framework} {'apart' if run.prefill else 'shared'}"
+            for kind, key in (("all", "all"), ("source", source), ("chip", run.chip), ("model", run.model)):
+                kinds[kind][key].append(error)
+    return kinds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", action="store_true", help="list every scored row")
@@ -320,21 +343,10 @@ def main() -> None:
     runs, left = read()
     with np.errstate(all="ignore"):
         scored, unfit = errors(runs)
-    for label, quantity in (
-        ("time per output token", "token_time"),
-        ("time to first token", "first_token"),
-        ("prefill tokens/s", "prefill_rate"),
-    ):
-        kinds: dict[str, dict[str, list[float]]] = {"all": {}, "source": {}, "chip": {}, "model": {}}
-        for run, name, error in scored:
-            if name == quantity:
-                group = f"{run.source} {run.framework} {'apart' if run.prefill else 'shared'}"
-                for kind, key in (("all", "all"), ("source", group), ("chip", run.chip), ("model", run.model)):
-                    kinds[kind] = defaultdict(list, kinds[kind])
-                    kinds[kind][key].append(error)
-        for kind, groups in kinds.items():
+    for quantity, label in QUANTITIES.items():
+        for kind, groups in by_kind(scored, quantity).items():
             report(f"{label} by {kind}", groups)
-    reasons = Counter(reason for _, reason in left) + unfit
+    reasons = Counter(reason for _, reason in left) + Counter(reason for _, reason in unfit)
     print(f"\n{sum(reasons.values())} rows left out")
     for reason, count in reasons.most_common():
         print(f"{count:5} {reason}")
@@ -342,7 +354,7 @@ def main() -> None:
         for run, name, error in sorted(scored, key=lambda item: item[2]):
             print(f"{run.identity:20} {run.model:18} {run.chip:9} {run.precision:5} {name:13} {error:+7.1%}")
     if options.left_out:
-        for identity, reason in left:
+        for identity, reason in left + unfit:
             print(f"{identity:20} {reason}")
 
 

@@ -22,6 +22,11 @@ TOPOLOGIES = ("single_tier", "two_tier_ub", "torus", "mesh")
 """Kinds of scale-up fabric."""
 
 
+START = 10e-6
+"""Fixed start of a collective of more than one rank [s]: NCCL fits extrapolated to no hops give 9.7 to 12 us on A100,
+H100 and GB200 (measurements in aiconfigurator-core 0.12.0)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fabric:
     """Rates [byte/s] and start-up times [s] of the two tiers, per chip and direction, after efficiency.
@@ -41,7 +46,7 @@ class Group:
 
     ``up`` and ``out`` are the parts of a gathered volume that one chip receives through its scale-up links and through
     its network interface; ``exchange_out`` the part of an exchanged volume that leaves the domain; ``ring_*`` and
-    ``tree_*`` the start-ups of one pass by tier; ``crosses`` says whether any group of the table leaves its domain.
+    ``tree_*`` the hops of one pass by tier; ``start`` [s] the fixed start; ``crosses`` says whether any group of the table leaves its domain.
     """
 
     size: Array
@@ -55,6 +60,7 @@ class Group:
     tree_up: Array
     tree_out: Array
     tree_volume: Array
+    start: Array
     crosses: bool
 
 
@@ -86,6 +92,7 @@ def group_of(size: Array, inside: Array, share: Array | float = 1.0) -> Group:
         tree_up=depth(inside),
         tree_out=depth(domains),
         tree_volume=np.where(several, 1.0 / np.where(several, gathered, 1.0), 1.0),
+        start=np.where(several, START, 0.0),
         crosses=bool((domains > 1.0).any()),
     )
 
@@ -93,7 +100,7 @@ def group_of(size: Array, inside: Array, share: Array | float = 1.0) -> Group:
 def all_gather(volume: Array, group: Group, fabric: Fabric) -> Array:
     """Time after which every rank holds all ``volume`` bytes, of which it had 1/size [s].
 
-    ``min(ring, tree)``: ``(n-1) latency + (n-1)/n V/B`` against ``log2(n) latency + V/B``, with
+    Start, and ``min(ring, tree)``: ``(n-1) latency + (n-1)/n V/B`` against ``log2(n) latency + V/B``, with
     ``B = min(scale-up rate, inside x scale-out rate)`` for groups of several domains.
     """
     transfer = group.up / fabric.up_rate
@@ -104,7 +111,7 @@ def all_gather(volume: Array, group: Group, fabric: Fabric) -> Array:
         ring = ring + group.ring_out * fabric.out_latency
         tree = tree + group.tree_out * fabric.out_latency
     transfer = volume * transfer
-    return np.minimum(ring + transfer, tree + transfer * group.tree_volume)
+    return group.start + np.minimum(ring + transfer, tree + transfer * group.tree_volume)
 
 
 def reduce_scatter(volume: Array, group: Group, fabric: Fabric) -> Array:
@@ -123,7 +130,7 @@ def broadcast(volume: Array, group: Group, fabric: Fabric) -> Array:
     ``log2(n) latency + V/B``, where every domain receives the volume once.
     """
     transfer = np.where(group.up > 0.0, volume / fabric.up_rate, 0.0)
-    latency = group.tree_up * fabric.up_latency + group.tree_out * fabric.out_latency
+    latency = group.start + group.tree_up * fabric.up_latency + group.tree_out * fabric.out_latency
     return latency + np.maximum(transfer, np.where(group.domains > 1.0, volume / fabric.out_rate, 0.0))
 
 
@@ -135,7 +142,7 @@ def all_to_all(volume: Array, group: Group, fabric: Fabric, crossing: Array | fl
     inside. Both tiers work at the same time; the scale-out rate keeps the exchange below the bisection.
     """
     transfer = group.up / fabric.up_rate
-    latency = (group.size > 1.0) * fabric.up_latency
+    latency = group.start + (group.size > 1.0) * fabric.up_latency
     if group.crosses:
         transfer = np.maximum(transfer, crossing * group.exchange_out / fabric.out_rate)
         latency = latency + (group.domains > 1.0) * fabric.out_latency

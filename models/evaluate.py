@@ -53,8 +53,8 @@ STAGES: Final[tuple[Stage, ...]] = (
     rules_stage,
     fabric_stage,
     performance_stage,
-    power_stage,
     reliability_stage,
+    power_stage,
     economics_stage,
 )
 

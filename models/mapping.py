@@ -29,7 +29,7 @@ PIPELINE_STAGES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 VIRTUAL: Final = (1, 2, 4)
 MICRO_BATCH: Final = (1, 2, 4, 8, 16)
 CONTEXT: Final = (1, 2, 4, 8, 16, 32, 64)
-CONTEXT_TOKENS: Final = 4096
+CONTEXT_TOKENS: Final = 8192
 """A sequence is searched in context-parallel parts of at least this many tokens."""
 MICRO_BATCH_TOKENS: Final = 65536
 """A micro-batch of more than one sequence is searched up to this many tokens."""
@@ -313,4 +313,5 @@ def label(layout: Layout) -> NDArray[np.str_]:
         words = np.strings.add(words, ".")
     words = np.strings.add(np.strings.add(words, recompute), ".z")
     words = np.strings.add(np.strings.add(words, layout.sharding.astype(np.int64).astype(np.str_)), ".")
-    return np.strings.add(words, placement)
+    words = np.strings.add(words, placement)
+    return words.astype(f"U{max(map(len, words.tolist()), default=1)}")

@@ -42,7 +42,7 @@ OPTIMIZER_STATE_BYTES: Final = 12.0
 RUNTIME_BYTES: Final = 2e9
 """Driver context, communication buffers and workspaces of one chip."""
 
-USABLE: Final = 0.95
+USABLE: Final = 0.98
 """Part of the memory that an allocator can fill before fragmentation stops it."""
 
 
@@ -147,8 +147,11 @@ def _routed_width(shape: Transformer, *, moe: bool) -> float:
 
 
 def _mlp_kept(shape: Transformer, *, moe: bool) -> float:
-    """Bytes per token of the up-projection, and of the expert inputs and outputs of a mixture."""
-    routed = 4.0 * shape.hidden * shape.experts_per_token if moe else 0.0
+    """Bytes per token of the up-projection, and of the routed copies that a mixture feeds to its experts.
+
+    Expert outputs are not kept: routing weights are applied before the down-projection.
+    """
+    routed = 2.0 * shape.hidden * shape.experts_per_token if moe else 0.0
     return 2.0 * (shape.mlp_matrices - 1) * _routed_width(shape, moe=moe) + routed
 
 

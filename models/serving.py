@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,21 @@ from models.serving_device import PRECISION_BYTES
 from models.serving_mapping import MappingTable, mapping_table
 from models.serving_memory import WORKSPACE, sequence_memory
 from models.serving_pass import Instance
-from models.serving_point import DecodePoint, PrefillPoint, decode_point, ladder, prefill_point, shared_prompt_time
+from models.serving_point import (
+    DecodePoint,
+    PrefillPoint,
+    batches_for,
+    cache_space,
+    decode_point,
+    ladder,
+    prefill_point,
+    shared_prompt_time,
+)
 from models.serving_queue import REQUEST_TIME, mean_wait
 from models.transformer import Transformer, forward_matrix_flops, score_flops_at
 
-LARGEST_DECODE_INSTANCE = 512
-LARGEST_PREFILL_INSTANCE = 64
+LARGEST_DECODE_INSTANCE: Final = 512
+LARGEST_PREFILL_INSTANCE: Final = 64
 """Devices of one instance; prefill gains nothing beyond, and published instances have 32."""
 
 
@@ -79,10 +88,12 @@ def request_flops(case: Case) -> Array:
 
 
 def chip_counts(case: Case, choice: Choice) -> dict[str, Array]:
-    """Return chips that prefill, that decode, and that work at all; shared instances count as decode."""
+    """Return chips that prefill, that decode, and that work at all; shared instances count by their time."""
     decode = choice.decode_instances * choice.decode["devices"] / case.device.per_chip
     prefill = choice.prefill_instances * choice.prefill["devices"] / case.device.per_chip
-    return {"prefill_chips": prefill, "decode_chips": decode, "chips_used": np.ceil(decode + prefill)}
+    used = np.ceil(decode + prefill)
+    prefill = np.where(choice.shared, np.rint(used * choice.decode["prefill_share"]), np.ceil(prefill))
+    return {"prefill_chips": prefill, "decode_chips": used - prefill, "chips_used": used}
 
 
 def memory_metrics(case: Case, choice: Choice) -> dict[str, Array]:
@@ -119,8 +130,9 @@ def serving_stage(known: Known) -> dict[str, Any]:
     counts output tokens. Where nothing works, ``reason`` names the limit, and the quantity it limits says by how much:
     the least ``memory_per_chip``, ``time_per_output_token`` or ``time_to_first_token`` that any layout reaches.
 
-    Limits of this form: no pipeline stages, tensor parallelism inside one domain, steady load, equal requests, cache
-    transfer between instances (5-10 ms for a 4k prompt on 400G links) left out.
+    Limits of this form: no pipeline stages, tensor parallelism inside one domain, steady load, equal requests. Cache
+    transfer between instances (5-10 ms for a 4k prompt on 400G links) is left out. Where whole instances leave decode
+    a little idle, its time per token and batch are still those of full load.
     """
     shape, precision = known.get("shape"), text(known, "precision")
     if not isinstance(shape, Transformer):
@@ -130,9 +142,10 @@ def serving_stage(known: Known) -> dict[str, Any]:
     case = case_of(known, shape, precision)
     decode_table = mapping_table(shape, case.devices, case.device.domain, LARGEST_DECODE_INSTANCE)
     prefill_table = mapping_table(shape, case.devices, case.device.domain, LARGEST_PREFILL_INSTANCE)
-    iteration = ladder(case, decode_table)
-    apart = decode_point(case, decode_table, iteration, None)
-    shared = decode_point(case, decode_table, iteration, shared_prompt_time(case, decode_table))
+    space = cache_space(case, decode_table)
+    iteration = ladder(case, decode_table, batches_for(space))
+    apart = decode_point(case, decode_table, space, iteration, None)
+    shared = decode_point(case, decode_table, space, iteration, shared_prompt_time(case, decode_table))
     prefill = prefill_point(case, prefill_table)
     choice = choose(case, by_size(apart, decode_table), by_size(shared, decode_table), by_size(prefill, prefill_table))
     return stage_metrics(case, choice, apart, shared, prefill, decode_table)

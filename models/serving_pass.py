@@ -183,7 +183,7 @@ def communication_time(device: Device, shape: Transformer, tokens: Array, at: In
     dispatch = exchange_time(device, np.asarray(dispatch_bytes), sent, shape.experts_per_token, at.devices)
     combine = exchange_time(device, np.asarray(2.0 * shape.hidden), sent, shape.experts_per_token, at.devices)
     exchange = np.where(at.ranks > 1, dispatch + combine, 0.0)
-    return reduce + expert_layers(shape, drafts) * exchange
+    return np.asarray(reduce + expert_layers(shape, drafts) * exchange)
 
 
 def floor_time(shape: Transformer, drafts: int) -> float:

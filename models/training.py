@@ -135,14 +135,15 @@ def _cut(column: Array, axis: int, part: slice) -> Array:
 def _times(
     table: Mappings, amount: Work, machine: Machine, memory: Array, cell: Cell, mesh: tuple[int, ...]
 ) -> Array:
-    """Step time of every design and mapping [s], infinite where a mapping is not legal."""
+    """Step time of every design and mapping [s], infinite where a mapping is not legal or has no matrix rate."""
     times = np.empty((*mesh, len(table)))
     width = max(TILE // max(int(np.prod(mesh, dtype=np.int64)), 1), 16)
     for start in range(0, len(table), width):
         part = slice(start, start + width)
         tile, tile_work = rows(table, part), rows(amount, part)
         total = step(tile, tile_work, slot(cell.shape, tile, tile_work, machine), machine).total
-        times[..., part] = np.where(legal(tile, memory[..., None], memory[..., None]), total, np.inf)
+        possible = legal(tile, memory[..., None], memory[..., None]) & (total < np.inf)
+        times[..., part] = np.where(possible, total, np.inf)
     return times
 
 
@@ -166,7 +167,7 @@ def training_stage(known: Known) -> dict[str, Any]:
     times = slot(shape, best, best_work, machine)
     whole = step(best, best_work, times, machine)
     reason = _reasons(best, winners, memory, machine)
-    return report(cell, best, winners, times, whole, machine, reason)
+    return report(cell, table, best, winners, times, whole, machine, reason)
 
 
 def _reasons(best: Mappings, winners: Winners, memory: Array, machine: Machine) -> NDArray[np.int16]:

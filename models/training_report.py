@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.columns import rows
 from models.inputs import Array
 from models.mapping import Cell, Mappings, label
 from models.memory import FULL, NONE, RECOMPUTE
@@ -119,8 +120,15 @@ def _rates(cell: Cell, best: Mappings, whole: Step, peak: Array) -> dict[str, Ar
     }
 
 
+def _labels(table: Mappings, index: NDArray[np.int64]) -> NDArray[np.str_]:
+    """Words of the winning mappings; each is spelled once, for few mappings win many designs."""
+    used, inverse = np.unique(index, return_inverse=True)
+    return label(rows(table.layout, used))[inverse.reshape(index.shape)]
+
+
 def report(
     cell: Cell,
+    table: Mappings,
     best: Mappings,
     winners: Winners,
     times: Slot,
@@ -128,7 +136,7 @@ def report(
     machine: Machine,
     reason: NDArray[np.int16],
 ) -> dict[str, Any]:
-    """Metrics of the best mappings. Where no mapping is legal, memory is that of the one that needs least."""
+    """Metrics of the best mappings. Where memory is short, the memory metrics are those of the mapping that needs least."""
     ok = reason == Reason.NONE
     need, layout = best.budget, best.layout
     timed = _times(best, times, whole) | _rates(cell, best, whole, machine.matrix_peak)
@@ -136,15 +144,16 @@ def report(
         name: np.where(ok, np.broadcast_to(value[..., 0], ok.shape), np.nan) for name, value in timed.items()
     }
     memory = (need.total, need.weights, need.gradients, need.optimizer, need.activations)
-    metrics |= {name: value[..., 0] for name, value in zip(MEMORY, memory, strict=True)}
+    known = reason != Reason.PRECISION
+    metrics |= {name: np.where(known, value[..., 0], np.nan) for name, value in zip(MEMORY, memory, strict=True)}
     whole_numbers = {name: getattr(layout, column) for name, column in COUNTS.items()} | {"chips_used": layout.chips}
     metrics |= {name: np.where(ok, value[..., 0], 0).astype(np.int64) for name, value in whole_numbers.items()}
     words = {
         "recompute": np.asarray(RECOMPUTE)[layout.recompute.astype(np.int64)],
         "placement": np.asarray(PLACEMENTS)[layout.placement.astype(np.int64)],
-        "mapping": label(layout),
     }
     metrics |= {name: np.where(ok, value[..., 0], "") for name, value in words.items()}
+    metrics["mapping"] = np.where(ok, _labels(table, winners.index), "")
     metrics["legal_mappings"] = np.where(ok, winners.legal, 0)
     metrics["near_optimal_mappings"] = np.where(ok, winners.near, 0)
-    return metrics | {"status": (~ok).astype(np.int8), "reason": reason}
+    return metrics | {"status": np.asarray(~ok, dtype=np.int8), "reason": reason}

@@ -28,7 +28,7 @@ PlacedFacts = Mapping[str, tuple[Resolved | None, ...]]
 class Origin:
     """Where one input comes from.
 
-    ``kind`` is the last source that decided it, ``where`` its ``file:line``, ``text`` the formula of a formula fact or a
+    ``kind`` is the last source that decided it, ``where`` its ``file:line``, ``text`` the formula of a fact or of a
     derived input. ``facts`` are the catalogue facts behind it: one, or one for each point of the region axis.
     """
 
@@ -111,7 +111,9 @@ class Assembly:
         try:
             order = list(TopologicalSorter(needs).static_order())
         except CycleError as error:
-            raise StudyError.at(f"catalogue formulas need each other in a circle: {' -> '.join(error.args[1])}") from error
+            raise StudyError.at(
+                f"catalogue formulas need each other in a circle: {' -> '.join(error.args[1])}"
+            ) from error
         for name in order:
             self._formula(name, formulas[name])
 

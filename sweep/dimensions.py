@@ -39,7 +39,7 @@ class Dimension:
         """Unit text that ``sweep.units`` reads back: ``W``, ``USD/J``, ``token/(J*s)``; empty for a pure number."""
         powers = dict(self.powers)
         energy = powers.get("J", Fraction(0))
-        if energy > 0 and powers.get("s") == -energy:
+        if energy and powers.get("s") == -energy:
             powers = {"W": energy} | {unit: power for unit, power in powers.items() if unit not in {"J", "s"}}
         above = "*".join(_power(unit, power) for unit, power in powers.items() if power > 0)
         below = [_power(unit, -power) for unit, power in powers.items() if power < 0]

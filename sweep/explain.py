@@ -137,7 +137,7 @@ def explain(study: Study, catalogue: Catalogue, design: int, changes: Sequence[s
         raise inputs.error(error) from error
     with np.errstate(all="ignore"):
         added, conditions = _of_the_study(study, known)
-    listed = tuple(_input(name, inputs, catalogue) for name in _in_table_order(inputs))
+    listed = tuple(_input(name, inputs, catalogue, choices) for name in _in_table_order(inputs))
     return Explanation(study.name, design, choices, listed, (*steps, *added), conditions)
 
 
@@ -226,7 +226,7 @@ def _in_table_order(inputs: Inputs) -> list[str]:
     return ordered + sorted(named - set(ordered))
 
 
-def _input(name: str, inputs: Inputs, catalogue: Catalogue) -> Input:
+def _input(name: str, inputs: Inputs, catalogue: Catalogue, choices: Mapping[str, Value]) -> Input:
     quantity = quantities().get(name)
     if quantity is None:
         return _shape(name, inputs, catalogue)
@@ -236,7 +236,7 @@ def _input(name: str, inputs: Inputs, catalogue: Catalogue) -> Input:
         name=name,
         group=quantity.group,
         role=quantity.role,
-        value=human(quantity, inputs.values.get(name)),
+        value=choices[name] if origin.kind == "axis" else human(quantity, inputs.values.get(name)),
         unit=quantity.unit,
         kind=origin.kind,
         where=origin.where,

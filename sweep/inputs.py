@@ -18,11 +18,10 @@ from models.quantities import quantities
 from models.transformer import Transformer
 from sweep.assembly import Assembly, Origin, PlacedFacts
 from sweep.catalogue import Catalogue
-from sweep.cells import Cell
 from sweep.errors import StudyError
 from sweep.study.study import Study
 
-__all__ = ["InputBuilder", "Inputs", "Origin", "cell_inputs", "inputs_with_origins"]
+__all__ = ["Inputs", "Origin", "inputs_with_origins"]
 
 KNOWN_PLACES = 512
 
@@ -42,23 +41,6 @@ class Inputs:
         advice = f"give it in the study: facts: {{{system}: {{{fault.quantity}: ...}}}}"
         message = f"system {system}: {fault}{f' ({note})' if note else ''}; {advice}"
         return StudyError.at(message, origin.where if origin is not None else "")
-
-
-@dataclass(frozen=True)
-class InputBuilder:
-    """Builds the inputs of the cells of one study."""
-
-    study: Study
-    catalogue: Catalogue
-
-    def build(self, cell: Cell) -> Inputs:
-        """Return the inputs of one cell. Raises ``StudyError`` when the catalogue cannot describe it."""
-        return inputs_with_origins(self.study, self.catalogue, cell.scalars, cell.arrays, cell.times)
-
-
-def cell_inputs(study: Study, catalogue: Catalogue, cell: Cell) -> Inputs:
-    """Return the inputs of one cell. Raises ``StudyError`` when the catalogue cannot describe it."""
-    return InputBuilder(study, catalogue).build(cell)
 
 
 def inputs_with_origins(

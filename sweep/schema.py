@@ -1,4 +1,4 @@
-"""The JSON Schema of a study file, made from its typed grammar and the quantity table: editors complete and check by it."""
+"""The JSON Schema of a study file, made from its typed grammar and the quantity table: editors check by it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECTIONS = ("levers", "scenarios")
 
 def study_schema() -> dict[str, Any]:
     """Return the JSON Schema of a study file."""
-    schema = _any_of(StudyFile.model_json_schema(by_alias=True))
+    schema: dict[str, Any] = _any_of(StudyFile.model_json_schema(by_alias=True))
     definitions, properties = schema["$defs"], schema["properties"]
     definitions["Entry"] = properties["levers"]["additionalProperties"]
     for holder in (properties, definitions["SubSweep"]["properties"]):
@@ -37,7 +37,7 @@ def write_schema(path: Path) -> None:
 
 
 def _any_of(node: Any) -> Any:
-    """Return a schema whose alternatives may overlap: a listed group also looks like a list of values to a validator."""
+    """Return a schema whose alternatives may overlap: a mapping of values also looks like a group to a validator."""
     if isinstance(node, dict):
         return {("anyOf" if key == "oneOf" else key): _any_of(value) for key, value in node.items()}
     return [_any_of(item) for item in node] if isinstance(node, list) else node

@@ -116,7 +116,8 @@ def sentences(error: BaseException) -> list[str]:
     if isinstance(error, StudyError) and len(error.problems) > 1:
         return [f"error: {len(error.problems)} faults", *(f"  {problem}" for problem in error.problems)]
     if isinstance(error, SweepError) or _is_input_error(error):
-        return [f"error: {error}"]
+        interrupted = getattr(error, "exit_code", FAILED) == INTERRUPTED
+        return [str(error) if interrupted else f"error: {error}"]
     if isinstance(error, OSError):
         return [f"error: {': '.join(str(part) for part in (error.filename, error.strerror or error) if part)}"]
     if isinstance(error, MemoryError):

@@ -17,13 +17,18 @@ from sweep.cli.settings import common_options, json_option, set_option, settings
 def check(*, study: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Check a study: every fault at once, with file and line, and what is allowed.
 
-    STUDY is a file or the name of a shipped study. Nothing is computed and nothing is written.
+    STUDY is a file or the name of a shipped study. Nothing is evaluated and nothing is written.
     """
     path = find_study(study)
-    from sweep.study import open_study  # noqa: PLC0415 - pydantic, pint
+    from sweep.counting import require_designs  # noqa: PLC0415 - NumPy, pydantic, pint
+    from sweep.study import open_study  # noqa: PLC0415
 
-    loaded, _ = open_study(path, overrides, settings().catalogue)
+    loaded, catalogue = open_study(path, overrides, settings().catalogue)
+    rows = require_designs(loaded, catalogue)
     if as_json:
-        answer_json({"study": loaded.name, "file": path, "designs": loaded.space.size, "digest": loaded.digest})
+        count = {"estimate": rows.rows, "low": rows.low, "high": rows.high, "exact": rows.exact}
+        told = {"study": loaded.name, "file": path, "designs": loaded.space.size, "rows": count}
+        answer_json({**told, "digest": loaded.digest})
     else:
-        answer(f"{path}: {loaded.name} is right: {loaded.space.size:,} designs before where")
+        about = "" if rows.exact else "about "
+        answer(f"{path}: right: {loaded.space.size:,} designs, {about}{rows.rows:,} of them pass where")

@@ -31,10 +31,11 @@ DIGITS = 6
 @json_option
 @common_options
 def explain(*, study: str, design: int, changes: tuple[str, ...], as_json: bool) -> None:
-    """Print the whole chain of one design: inputs with their sources, then every result with the module that made it.
+    """Print one design from its facts to its results, with the source of each.
 
-    STUDY is a file or the name of a shipped study. The numbers are those of the design's row in a run. With --set the
-    design is computed twice, and what moved is shown before and after.
+    STUDY is a file or the name of a shipped study. Inputs come with unit, origin and source, results with unit and the
+    module that computes them; the numbers are those of the design's row in a run. With --set the design is computed
+    twice, and what moved is shown before and after.
     """
     path = find_study(study)
     from sweep import explain as engine  # noqa: PLC0415 - NumPy, pydantic, pint

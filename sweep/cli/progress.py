@@ -35,8 +35,10 @@ def line(first: State, now: State, seconds: float) -> str:
     """Return the state in one line; ``first`` is what was there ``seconds`` ago, when the watch began."""
     fresh = now.done - first.done
     rate = (now.rows - first.rows) / seconds if seconds > 0 else 0.0
-    left = f"{duration(seconds * (now.total - now.done) / fresh)} left" if fresh else "time left not known yet"
     share = 100 * now.done / now.total if now.total else 100.0
+    if not fresh:
+        return f"{share:.0f} %, {now.rows:,} rows, waiting for the next part"
+    left = f"{duration(seconds * (now.total - now.done) / fresh)} left"
     parts = [f"{share:.0f} %", f"{now.rows:,} rows", f"{rate:,.0f} rows/s", left, size(now.written)]
     return ", ".join(parts + ([f"{now.infeasible:,} infeasible"] if now.infeasible else []))
 
@@ -47,9 +49,9 @@ class Meter:
     def __init__(self, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._quiet = quiet
         self._clock = clock
-        self._began = clock()
-        self._shown = self._began
+        self._shown = self._began = clock()
         self._first: State | None = None
+        self._going = False
         self._bar: tuple[Progress, TaskID] | None = None
 
     def __enter__(self) -> Self:
@@ -65,13 +67,16 @@ class Meter:
             self._bar[0].stop()
 
     def __call__(self, state: State) -> None:
-        """Show a state; in a pipe at most every few seconds."""
-        if self._first is None:
-            self._first, self._began = state, self._clock()
-            self._shown = self._began
+        """Show a state; in a pipe at most every few seconds.
+
+        The rate counts from the first part that arrives, so that the start of Ray is no part of it.
+        """
         if self._quiet:
             return
         now = self._clock()
+        if self._first is None or not self._going:
+            self._going = self._first is not None and state.done > self._first.done
+            self._first, self._began = state, now
         text = line(self._first, state, now - self._began)
         if self._bar:
             progress, task = self._bar

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -44,36 +44,46 @@ def query(*, run: str, sql: str | None, form: str, as_json: bool, output: Path |
     with source) and parts (the files).
     """
     name, text = (run, sql) if sql is not None else (None, run)
-    reader = _ask(find_run(name), text)
     form = "json" if as_json else form
-    if form == "table":
-        if output is not None:
-            raise StudyError.at("a table goes to the terminal; add --format csv, json or parquet", "--output")
-        _table(reader)
-        return
+    if form == "table" and output is not None:
+        raise StudyError.at("a table goes to the terminal; add --format csv, json or parquet", "--output")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise StudyError.at("is binary; name a file with -o FILE, or send stdout to one", "--format parquet")
-    writer = {"csv": _csv, "json": _json, "parquet": _parquet}[form]
-    with output.open("wb") if output else nullcontext(sys.stdout.buffer) as file:
-        writer(reader, file)
+    folder = find_run(name)
+    with _faults_of_sql():
+        reader = _ask(folder, text)
+        if form == "table":
+            _table(reader)
+            return
+        writer = {"csv": _csv, "json": _json, "parquet": _parquet}[form]
+        with output.open("wb") if output else nullcontext(sys.stdout.buffer) as file:
+            writer(reader, file)
     if output:
         talk(f"wrote {output}")
 
 
+@contextmanager
+def _faults_of_sql() -> Iterator[None]:
+    """Turn what DuckDB refuses into one sentence, be it at once or in the middle of the rows."""
+    import duckdb  # noqa: PLC0415
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise StudyError.at(" ".join(str(error).split()), "SQL") from error
+
+
 def _ask(folder: str, sql: str) -> pa.RecordBatchReader:
-    """Return the answer as record batches. Raises ``StudyError`` with DuckDB's sentence for wrong SQL."""
+    """Return the answer to one SELECT as record batches, so that any size of it fits in memory."""
     import duckdb  # noqa: PLC0415
 
     from sweep.dataset import open_run  # noqa: PLC0415
+    from sweep.dataset.query import READING, TABLES  # noqa: PLC0415
 
-    connection = open_run(folder).duckdb()
-    try:
-        relation = connection.sql(sql)
-    except duckdb.Error as error:
-        raise StudyError.at(" ".join(str(error).split()), "SQL") from error
-    if relation is None:
-        raise StudyError.at("gives no rows; write a SELECT", "SQL")
-    return relation.to_arrow_reader(BATCH)
+    statements = duckdb.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type not in READING:
+        raise StudyError.at(f"write one SELECT over the tables {', '.join(TABLES)}; a query cannot write", "SQL")
+    return open_run(folder).duckdb().sql(statements[0]).to_arrow_reader(BATCH)
 
 
 def _table(reader: pa.RecordBatchReader) -> None:

@@ -60,7 +60,7 @@ def quantity_table() -> str:
 def _row(row: Quantity) -> str:
     role = f"{row.role}, structural" if row.structural else row.role
     kind = row.unit or ("text" if row.dtype == "text" else "")
-    default = "" if row.default is None else f"{row.default}"
+    default = "" if row.default is None else row.default if isinstance(row.default, str) else f"{row.default:g}"
     cells = (f"`{row.name}`", role, kind, default, bounds(row), row.description)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

@@ -51,11 +51,13 @@ def run(
         raise click.UsageError("--in-process uses no workers: leave out --workers and --address")
     if workers is not None and address is not None:
         raise click.UsageError("a cluster brings its own workers: leave out --workers or --address")
+    from sweep.counting import require_designs  # noqa: PLC0415
     from sweep.engine import run as run_study  # noqa: PLC0415 - NumPy, Arrow
     from sweep.study import open_study  # noqa: PLC0415 - pydantic, pint
 
     path = find_study(study)
     loaded, catalogue = open_study(path, overrides, settings().catalogue)
+    require_designs(loaded, catalogue)  # an empty study fails before anything is written
     with Meter(quiet=settings().verbosity < 0) as meter:
         result = run_study(
             loaded,
@@ -89,6 +91,8 @@ def _talk_about(result: RunResult) -> None:
         talk(f"{rows} in {duration(result.seconds)}: {result.run.location}")
     else:
         talk(f"nothing to do, the run is complete: {rows}: {result.run.location}")
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in manifest.shares.items())
+    talk(f"dataset digest {manifest.digests['dataset']}; workers' time: {shares or 'not recorded'}", level=1)
 
 
 def _data(result: RunResult) -> dict[str, object]:

@@ -43,7 +43,7 @@ def query(run: Run, sql: str) -> pa.Table:
         if len(statements) != 1 or statements[0].type not in READING:
             raise SweepError(f"give one SELECT over the tables {', '.join(TABLES)}; a query cannot write")
         with connect(run) as connection:
-            return connection.execute(statements[0]).to_arrow_table()
+            return connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
         raise SweepError(f"the query failed: {str(error).strip()}") from error
 

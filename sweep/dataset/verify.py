@@ -66,13 +66,12 @@ def _part_faults(run: Run, part: Part, sizes: Mapping[str, int]) -> list[str]:
         return [f"{part.name} was changed after it was written: its digest differs from the manifest's"]
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
+        if not file.schema_arrow.equals(run.manifest.schema, check_metadata=True):
+            return [f"{part.name} has other columns, types or units than the manifest says"]
         ids = file.read(columns=[DESIGN])[DESIGN].to_numpy()
     except (pa.ArrowException, OSError) as error:
         return [f"{part.name} cannot be read as Parquet: {str(error).splitlines()[0]}"]
-    faults = []
-    if not file.schema_arrow.equals(run.manifest.schema, check_metadata=True):
-        faults.append(f"{part.name} has other columns, types or units than the manifest says")
-    return faults + [f"{part.name} {fault}" for fault in _id_faults(ids, part, run.manifest)]
+    return [f"{part.name} {fault}" for fault in _id_faults(ids, part, run.manifest)]
 
 
 def _id_faults(ids: np.ndarray[tuple[int], np.dtype[np.int64]], part: Part, manifest: Manifest) -> Iterator[str]:

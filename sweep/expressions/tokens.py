@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Literal, cast
 
 from sweep.units import UnitError, parse_unit
@@ -20,7 +21,7 @@ MAX_NAME = 80
 
 TOKEN = re.compile(
     r"""\s*(?:
-      (?P<number>(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
+      (?P<number>(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
     | (?P<name>[A-Za-z_µμ][A-Za-z0-9_µμ]*)
     | (?P<text>'[^'\\\n]*'|"[^"\\\n]*")
     | (?P<sign>\*\*|//|<=|>=|==|!=|[-+*/%<>()\[\],])
@@ -40,7 +41,6 @@ INSTEAD = {
     "÷": "write /",
     "$": "write the unit behind the number, such as 0.4 USD/kWh",
 }
-WORDS = frozenset({"and", "or", "not", "in"})
 OPENING, CLOSING = "([", ")]"
 
 
@@ -164,7 +164,7 @@ def _unit_end(tokens: list[Token], place: int, names: Container[str]) -> int:
     if over < len(tokens) and tokens[over].text == "/":
         end = _factor_end(tokens, over + 1, names)
         return _further(tokens, end, names) if end > over + 1 else place
-    if place < len(tokens) and tokens[place].kind == "name" and tokens[place].text not in WORDS:
+    if place < len(tokens) and tokens[place].kind == "name" and not iskeyword(tokens[place].text):
         return _further(tokens, _powered(tokens, place + 1), names)
     return place
 
@@ -197,7 +197,7 @@ def _powered(tokens: list[Token], place: int) -> int:
 
 
 def _is_unit(token: Token, names: Container[str]) -> bool:
-    if token.kind != "name" or token.text in names or token.text in WORDS:
+    if token.kind != "name" or token.text in names or iskeyword(token.text):
         return False
     try:
         parse_unit(token.text)

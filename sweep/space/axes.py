@@ -156,8 +156,8 @@ class LinearAxis(Axis):
             span = int(self.last) - int(self.first)
             return int(self.first) + (2 * span * indices + gaps) // (2 * gaps)
         raw = self.first + (self.last - self.first) * (indices / gaps)
-        raw = np.where(indices == gaps, self.last, raw)
-        return snap_to_decimals(raw, max(abs(self.first), abs(self.last)))
+        inner = snap_to_decimals(raw, max(abs(self.first), abs(self.last)))
+        return np.where(indices == 0, self.first, np.where(indices == gaps, self.last, inner))
 
     def find(self, design: Mapping[str, Value]) -> int | None:
         """Return the point with exactly this value."""

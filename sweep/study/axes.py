@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from models.quantities import Quantity, quantities
+from models.quantities import Quantity
 from sweep.study import grammar
 from sweep.study.faults import Faults
 from sweep.study.values import Scalar, Value, Vocabulary, checked, input_quantity
@@ -67,27 +67,22 @@ class Reader:
         quantity = input_quantity(name, path, self.faults)
         if quantity is None:
             return None
+        found: Grid | None = None
         match entry:
-            case grammar.ValueList(values=values, unit=unit):
-                return self._listed(quantity, values, unit, (*path, "values"))
+            case grammar.Linear() | grammar.Logarithmic() | grammar.FromTo():
+                found = self._spaced(quantity, _span(entry, path), times=entry.times)
             case grammar.Times(times=values):
-                return self._times(quantity, values, (*path, "times"))
-            case grammar.Linear(linspace=ends, steps=steps, unit=unit, times=times):
-                paths = ((*path, "linspace", 0), (*path, "linspace", 1))
-                return self._spaced(quantity, ends, steps, "linear", unit, paths, times=times)
-            case grammar.Logarithmic(log=ends, steps=steps, unit=unit, times=times):
-                paths = ((*path, "log", 0), (*path, "log", 1))
-                return self._spaced(quantity, ends, steps, "log", unit, paths, times=times)
-            case grammar.FromTo(from_=start, to=stop, steps=steps, scale=scale, unit=unit, times=times):
-                paths = ((*path, "from"), (*path, "to"))
-                return self._spaced(quantity, [start, stop], steps, scale, unit, paths, times=times)
+                found = self._times(quantity, values, (*path, "times"))
+            case grammar.ValueList(values=values, unit=unit):
+                found = self._listed(quantity, values, unit, (*path, "values"))
             case list():
-                return self._listed(quantity, entry, "", path)
+                found = self._listed(quantity, entry, "", path)
             case int() | float() | str():
                 value = checked(quantity, entry, "", path, self.faults, self.vocabulary)
-                return None if value is None else Listed(name, (value,), scalar=True)
-        self.faults.add(path, "needs values, linspace, log, times, or from and to; see the example studies")
-        return None
+                found = None if value is None else Listed(name, (value,), scalar=True)
+            case _:
+                self.faults.add(path, grammar.NO_KIND)
+        return found
 
     def group(self, group: Mapping[str, object], path: Path_) -> Grids:
         """Return the axis of quantities that change together, or note why they cannot."""
@@ -104,9 +99,7 @@ class Reader:
         quantity = input_quantity(name, path, self.faults)
         if quantity is None:
             return None
-        paths = ((*path, "from"), (*path, "to"))
-        ends = [entry.from_, entry.to]
-        return self._spaced(quantity, ends, 2, entry.scale, entry.unit, paths, times=entry.times)
+        return self._spaced(quantity, _span(entry, path), times=entry.times)
 
     def _listed(self, quantity: Quantity, values: list[Scalar], unit: str, path: Path_) -> Listed | None:
         found = [
@@ -135,40 +128,50 @@ class Reader:
             return None
         return float(value)
 
-    def _spaced(  # noqa: PLR0917 - one argument per key of the entry
-        self,
-        quantity: Quantity,
-        ends: list[Scalar],
-        steps: int,
-        spacing: Spacing,
-        unit: str,
-        paths: tuple[Path_, Path_],
-        *,
-        times: bool,
-    ) -> Spaced | None:
+    def _spaced(self, quantity: Quantity, span: _Span, *, times: bool) -> Spaced | None:
+        where = span.paths[0][:-1]
         if quantity.dtype == "text":
-            self.faults.add(paths[0][:-1], f"{quantity.name} is a word and has no range; list its values")
+            self.faults.add(where, f"{quantity.name} is a word and has no range; list its values")
             return None
-        if times and not self._may_be_multiplied(quantity, paths[0][:-1]):
+        if times and not self._may_be_multiplied(quantity, where):
             return None
-        bounds: list[float | int | str | None] = [
-            self._multiplier(end, path)
-            if times
-            else checked(quantity, end, unit, path, self.faults, self.vocabulary)
-            for end, path in zip(ends, paths, strict=True)
-        ]
-        start, stop = bounds
-        if not isinstance(start, (int, float)) or not isinstance(stop, (int, float)):
+        start, stop = (self._end(quantity, end, span.unit, path, times=times) for end, path in span.ends)
+        if start is None or stop is None:
             return None
         if start >= stop:
-            self.faults.add(paths[1], f"the range must rise: {stop:g} is not above {start:g}")
+            self.faults.add(span.paths[1], f"the range must rise: {stop:g} is not above {start:g}")
             return None
-        if spacing == "log" and start <= 0:
-            self.faults.add(paths[0], "a logarithmic range must start above 0")
+        if span.spacing == "log" and start <= 0:
+            self.faults.add(span.paths[0], "a logarithmic range must start above 0")
             return None
-        return Spaced(quantity.name, float(start), float(stop), steps, spacing, times)
+        return Spaced(quantity.name, start, stop, span.steps, span.spacing, times)
+
+    def _end(self, quantity: Quantity, end: Scalar, unit: str, path: Path_, *, times: bool) -> float | None:
+        if times:
+            return self._multiplier(end, path)
+        value = checked(quantity, end, unit, path, self.faults, self.vocabulary)
+        return None if value is None else float(value)
 
 
-def is_structural(grids: Grids) -> bool:
-    """Whether an axis holds a quantity that changes the set of legal mappings."""
-    return any(quantities()[grid.name].structural for grid in grids)
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Two ends with their paths, and how the values lie between them."""
+
+    ends: tuple[tuple[Scalar, Path_], tuple[Scalar, Path_]]
+    steps: int
+    spacing: Spacing
+    unit: str
+
+    @property
+    def paths(self) -> tuple[Path_, Path_]:
+        """Where the ends stand in the file."""
+        return self.ends[0][1], self.ends[1][1]
+
+
+def _span(entry: grammar.Linear | grammar.Logarithmic | grammar.FromTo | grammar.Interval, path: Path_) -> _Span:
+    if isinstance(entry, grammar.FromTo | grammar.Interval):
+        ends = (entry.from_, (*path, "from")), (entry.to, (*path, "to"))
+        return _Span(ends, entry.steps if isinstance(entry, grammar.FromTo) else 2, entry.scale, entry.unit)
+    key: Spacing = "linear" if isinstance(entry, grammar.Linear) else "log"
+    word, values = ("linspace", entry.linspace) if isinstance(entry, grammar.Linear) else ("log", entry.log)
+    return _Span(((values[0], (*path, word, 0)), (values[1], (*path, word, 1))), entry.steps, key, entry.unit)

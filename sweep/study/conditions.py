@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-import re
 from graphlib import CycleError, TopologicalSorter
 
 from models.quantities import quantities

@@ -23,8 +23,10 @@ def read_facts(
         if not isinstance(entry, dict):
             shared.append(_constant(key, entry, "", ("facts", key), axes, faults, vocabulary))
         elif key in vocabulary.words["system"]:
-            found = [_constant(name, value, key, ("facts", key, name), axes, faults, vocabulary)
-                     for name, value in entry.items()]
+            found = [
+                _constant(name, value, key, ("facts", key, name), axes, faults, vocabulary)
+                for name, value in entry.items()
+            ]
             own += found
         else:
             faults.add(("facts", key), f"is no system{nearest(key, vocabulary.words['system'])}")

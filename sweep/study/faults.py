@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from sweep.errors import Problem, StudyError, nearest
+from sweep.study import grammar
 from sweep.yaml_source import Path_, Source, dotted
 
 SENTENCES = {
@@ -85,7 +86,7 @@ def without(data: dict[str, Any], paths: Iterable[Path_]) -> dict[str, Any]:
     kept = copy.deepcopy(data)
     for path in paths:
         place: Any = kept
-        parts = path[: WHOLE_ENTRIES.get(path[0], len(path))]
+        parts = path[: WHOLE_ENTRIES.get(str(path[0]), len(path))]
         keys = [index for index, part in enumerate(parts) if isinstance(part, str)]
         for part in parts[: keys[-1]]:
             place = place[part] if isinstance(part, int) or part in place else {}
@@ -99,10 +100,9 @@ def _real_path(location: Iterable[str | int], data: Any, *, missing: bool) -> Pa
     path: list[str | int] = []
     parts = list(location)
     for index, part in enumerate(parts):
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
+        held = data if isinstance(data, dict) else dict(enumerate(data)) if isinstance(data, list) else {}
+        if part in held:
+            data = held[part]
         elif not (missing and index == len(parts) - 1):
             continue
         path.append(part)
@@ -111,8 +111,6 @@ def _real_path(location: Iterable[str | int], data: Any, *, missing: bool) -> Pa
 
 def _allowed(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
     """Return the keys allowed beside the last part of a location, as far as they can be known."""
-    from sweep.study import grammar  # noqa: PLC0415 - the grammar does not depend on this module
-
     if len(location) == 1:
         return [field.alias or name for name, field in model.model_fields.items()]
     owners: dict[str | int, type[BaseModel]] = {

@@ -87,7 +87,6 @@ KINDS = {"linspace": "~linear", "log": "~log", "from": "~from", "to": "~from", "
 """Branches of an entry by the key that tells them; the tilde keeps them apart from keys in error locations."""
 
 
-
 TAGS: dict[type[Any], str] = {
     ValueList: "~values",
     Linear: "~linear",

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from sweep.errors import nearest
 from sweep.study import grammar
 from sweep.study.axes import Grid, Grids, Listed, Reader
+from sweep.study.study import Role
 from sweep.study.workloads import Job
 from sweep.yaml_source import Path_
-
-Roles = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Layout:
 
     shared: tuple[Grids, ...] = ()
     own: Mapping[str, tuple[Grids, ...]] = field(default_factory=dict)
-    roles: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
     places: Mapping[str, Path_] = field(default_factory=dict)
 
     def replaced_by(self, other: Layout) -> Layout:
@@ -58,7 +57,9 @@ class SectionReader:
         return self._joined(found, self._section(scenarios, "scenario", (*path, "scenarios")))
 
     def _joined(self, first: Layout, second: Layout) -> Layout:
-        own = {system: (*first.own.get(system, ()), *second.own.get(system, ())) for system in {**first.own, **second.own}}
+        own = {
+            system: (*first.own.get(system, ()), *second.own.get(system, ())) for system in {**first.own, **second.own}
+        }
         both = set(first.places) & set(second.places)
         for name in sorted(both):
             self.reader.faults.add(second.places[name], "is given under levers as well; keep one")
@@ -66,7 +67,7 @@ class SectionReader:
             (*first.shared, *second.shared), own, {**first.roles, **second.roles}, {**first.places, **second.places}
         )
 
-    def _section(self, section: grammar.Section, role: str, path: Path_) -> Layout:
+    def _section(self, section: grammar.Section, role: Role, path: Path_) -> Layout:
         shared: list[Grids] = []
         own: dict[str, tuple[Grids, ...]] = {}
         places: dict[str, Path_] = {}
@@ -121,8 +122,13 @@ def _groups(entry: object, path: Path_) -> list[tuple[Mapping[str, object], Path
 
 def systems_of(axes: Sequence[Grids]) -> tuple[str, ...]:
     """Return the systems that the axes span, each once, in the order of the study."""
-    values = [value for grids in axes for grid in grids if isinstance(grid, Listed) and grid.name == "system"
-              for value in grid.values]
+    values = [
+        value
+        for grids in axes
+        for grid in grids
+        if isinstance(grid, Listed) and grid.name == "system"
+        for value in grid.values
+    ]
     return tuple(dict.fromkeys(str(value) for value in values))
 
 

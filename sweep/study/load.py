@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ from ruamel.yaml import YAML
 
 from models.quantities import quantities
 from sweep.catalogue import Catalogue
-from sweep.errors import StudyError
-from sweep.space import Block, Range, SampleAxis, Space, sample_axis
+from sweep.space import Block, Method, Range, SampleAxis, Space, sample_axis
 from sweep.study import grammar
 from sweep.study.axes import Reader, Spaced
 from sweep.study.conditions import read_conditions
@@ -29,10 +28,10 @@ from sweep.study.spaces import build_block
 from sweep.study.study import Role, Study
 from sweep.study.values import vocabulary_of
 from sweep.study.workloads import Job, model_facts, read_jobs, workload_axis
-from sweep.yaml_source import Source, read_yaml
+from sweep.yaml_source import read_yaml
 
 GRAMMAR_ROUNDS = 3
-METHODS = {"sobol": "sobol", "lhs": "latin_hypercube", "random": "random"}
+METHODS: Mapping[str, Method] = {"sobol": "sobol", "lhs": "latin_hypercube", "random": "random"}
 
 
 def open_study(
@@ -75,7 +74,9 @@ def _parsed(faults: Faults) -> grammar.StudyFile:
     """
     data = faults.source.data
     if "uncertain" in data:
-        faults.add(("uncertain",), "is not supported yet; sample the quantities instead, with sample: {method: sobol, ...}")
+        faults.add(
+            ("uncertain",), "is not supported yet; sample the quantities instead, with sample: {method: sobol, ...}"
+        )
         data = {key: value for key, value in data.items() if key != "uncertain"}
     for _ in range(GRAMMAR_ROUNDS):
         try:
@@ -127,7 +128,8 @@ class _Loading:
             space=Space.of(blocks),
             roles=roles,
             places={name: faults.where(path) for name, path in places.items()}
-            | {name: faults.where(("derive", name)) for name in conditions.derive},
+            | {name: faults.where(("derive", name)) for name in conditions.derive}
+            | {"where": faults.where(("where",))},
             times=frozenset(name for block in blocks for axis in block.axes for name in axis.times),
             facts=facts,
             derive=conditions.derive,
@@ -204,8 +206,8 @@ class _Loading:
         for layout in layouts:
             for systems, axes in split_by_system(layout, jobs):
                 facts = model_facts(self.catalogue, models)
-                axes = (workload_axis(jobs, systems[0], facts), *axes)
-                kept = [tuple(grid for grid in grids if grid.name not in sampled) for grids in axes]
+                every = (workload_axis(jobs, systems[0], facts), *axes)
+                kept = [tuple(grid for grid in grids if grid.name not in sampled) for grids in every]
                 block = build_block([grids for grids in kept if grids], sample, partition, self.faults)
                 blocks += [block] if block is not None else []
         return blocks
@@ -242,11 +244,9 @@ def _text(path: Path, faults: Faults, file: grammar.StudyFile) -> str:
     if file.catalogue:
         data["catalogue"] = [str(folder) for folder in _folders(file, path)]
     stream = io.StringIO()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.sort_base_mapping_type_on_output = False
-    yaml.default_flow_style = None
+    yaml = YAML(pure=True)
     yaml.dump(data, stream)
-    return "".join(f"# {option}\n" for option in dict.fromkeys(faults.options.values())) + stream.getvalue()
+    return "".join(f"# {' '.join(option.split())}\n" for option in dict.fromkeys(faults.options.values())) + stream.getvalue()
 
 
 def _digest(file: grammar.StudyFile, catalogue: Catalogue) -> str:

@@ -106,7 +106,9 @@ def read_keep(text: str, objective: Objective | None, names: Names, faults: Faul
         return Keep("top", float(rest))
     if word == "sample" and re.fullmatch(r"0?\.\d+|1(\.0*)?", rest) and float(rest) > 0:
         return Keep("sample", float(rest))
-    faults.add(path, f"{text!r} is not known; write all, best, pareto [cost_per_token, time_to_train], top 1000 or sample 0.01")
+    faults.add(
+        path, f"{text!r} is not known; write all, best, pareto [cost_per_token, time_to_train], top 1000 or sample 0.01"
+    )
     return Keep("all")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 from models.quantities import quantities
 from sweep.errors import StudyError
-from sweep.space import Axis, Block, Range, SampleAxis, Value, arrange, linear_axis, list_axis, log_axis, zip_axis
+from sweep.space import Axis, Block, SampleAxis, Value, arrange, linear_axis, list_axis, log_axis, zip_axis
 from sweep.study.axes import Grids, Listed, Spaced
 from sweep.study.faults import Faults
 

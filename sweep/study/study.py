@@ -25,8 +25,8 @@ class Objective:
 class Keep:
     """Which rows the dataset holds.
 
-    ``number`` is N of ``top N`` and the fraction of ``sample F``; ``goals`` are the metrics of ``pareto``, each with its
-    direction. ``best``, ``pareto`` and ``top`` work over levers within each scenario.
+    ``number`` is N of ``top N`` and the fraction of ``sample F``; ``goals`` are the metrics of ``pareto``, each with
+    its direction. ``best``, ``pareto`` and ``top`` work over levers within each scenario.
     """
 
     kind: Literal["all", "best", "pareto", "top", "sample"]
@@ -67,7 +67,8 @@ class Study:
     roles
         Lever or scenario, for every quantity of the space, in study order.
     places
-        ``file:line`` (or the command-line option) of every quantity of the space and of every derived one.
+        ``file:line`` (or the command-line option) of every quantity of the space, of every derived one, and of
+        ``where``.
     times
         Quantities whose values in the space are multipliers, wholly or in some block.
     facts
@@ -79,8 +80,8 @@ class Study:
     metrics
         Further output columns from other outputs, in an order that can be computed.
     objective, keep, columns, partition
-        What is best, which rows and which columns are kept, and how files are divided. ``columns`` holds inputs, metrics
-        of the model and ``metrics`` besides those that identify a row.
+        What is best, which rows and which columns are kept, and how files are divided. ``columns`` holds inputs,
+        metrics of the model and ``metrics`` besides those that identify a row.
     basis
         The equal-basis comparisons of the answer.
     catalogue_dirs

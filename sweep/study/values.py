@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ class Vocabulary:
 
 def _is_date(text: str) -> bool:
     try:
-        datetime.date.fromisoformat(text)
+        dt.date.fromisoformat(text)
     except ValueError:
         return False
     return True
@@ -90,17 +90,11 @@ def checked(
     number = _converted(quantity, value, unit, path, faults)
     if number is None:
         return None
-    if not math.isfinite(number):
-        faults.add(path, f"{value} is not a finite number")
+    fault = _fault(quantity, value, number)
+    if fault:
+        faults.add(path, fault)
         return None
-    if not _within(quantity, number, path, faults):
-        return None
-    if quantity.dtype == "int":
-        if number != int(number):
-            faults.add(path, f"{quantity.name} is a count, and {value} is not a whole number")
-            return None
-        return int(number)
-    return number
+    return int(number) if quantity.dtype == "int" else number
 
 
 def _word(
@@ -135,13 +129,16 @@ def example_number(quantity: Quantity) -> float:
     return float(quantity.default) if isinstance(quantity.default, (int, float)) and quantity.default else 5.0
 
 
-def _within(quantity: Quantity, number: float, path: Path_, faults: Faults) -> bool:
+def _fault(quantity: Quantity, value: Scalar, number: float) -> str:
+    """Return what is wrong with a number in the unit of its quantity, or nothing."""
     low, high = quantity.minimum, quantity.maximum
     unit = f" {quantity.unit}" if quantity.unit else ""
+    if not math.isfinite(number):
+        return f"{value} is not a finite number"
     if low is not None and number < low:
-        faults.add(path, f"{number:g}{unit} is below the least {quantity.name} allowed, {low:g}{unit}")
-        return False
+        return f"{number:g}{unit} is below the least {quantity.name} allowed, {low:g}{unit}"
     if high is not None and number > high:
-        faults.add(path, f"{number:g}{unit} is above the largest {quantity.name} allowed, {high:g}{unit}")
-        return False
-    return True
+        return f"{number:g}{unit} is above the largest {quantity.name} allowed, {high:g}{unit}"
+    if quantity.dtype == "int" and number != int(number):
+        return f"{quantity.name} is a count, and {value} is not a whole number"
+    return ""

@@ -27,7 +27,9 @@ class Job:
     precision: Mapping[str, str]
 
 
-def read_jobs(entries: Sequence[grammar.Workload], *, single: bool, faults: Faults, vocabulary: Vocabulary) -> list[Job]:
+def read_jobs(
+    entries: Sequence[grammar.Workload], *, single: bool, faults: Faults, vocabulary: Vocabulary
+) -> list[Job]:
     """Return the checked workloads; ``single`` tells that the file holds one mapping and no list."""
     jobs = []
     for index, entry in enumerate(entries):
@@ -80,10 +82,7 @@ def _precision(
 ) -> dict[str, str]:
     if entry.precision is None:
         return {}
-    if isinstance(entry.precision, str):
-        found = {"": entry.precision}
-    else:
-        found = dict(entry.precision)
+    found = {"": entry.precision} if isinstance(entry.precision, str) else dict(entry.precision)
     for system, precision in found.items():
         where = (*path, "precision", system) if system else (*path, "precision")
         if system:
@@ -135,7 +134,7 @@ def model_facts(catalogue: Catalogue, models: Collection[str]) -> dict[str, dict
     }
 
 
-def from_si(name: str, value: float | int | str) -> Value:
+def from_si(name: str, value: float | str) -> Value:
     """Return an SI value in the unit of its quantity."""
     quantity = quantities()[name]
     if isinstance(value, str):

@@ -5,6 +5,7 @@ Shapes: the models' published configurations.
 """
 
 import numpy as np
+
 from models.serving import serving_stage
 from models.transformer import Transformer
 

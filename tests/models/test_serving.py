@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from serving_facts import ASCEND_910C, DEEPSEEK, GB200, GPT_OSS, H20, H100, LLAMA_70B, LLAMA_405B, serve
+
 from models.inputs import ModelInputError
 from models.quantities import quantities
 from models.reasons import REASONS, Reason
-from serving_facts import ASCEND_910C, DEEPSEEK, GB200, GPT_OSS, H20, H100, LLAMA_70B, LLAMA_405B, serve
+from models.transformer import parameters
 
 DESIGNS = [
     (ASCEND_910C, DEEPSEEK, "int8", 1),
@@ -22,6 +24,7 @@ DESIGNS = [
 ]
 designs = st.sampled_from(DESIGNS)
 factors = st.floats(1.0, 4.0)
+TOKEN_TIME, FIRST_TIME = "time_per_output_token", "time_to_first_token"
 ROUNDING = 1 + 2e-3  # time to the first token is interpolated between rungs of the batch ladder
 
 
@@ -38,7 +41,7 @@ def test_named_systems_serve_within_their_limits(system, shape, precision, domai
     assert out["time_to_first_token"] <= 2 * (1 + 1e-9)
     assert out["memory_per_chip"] <= system["hbm_capacity"]
     assert 0 < out["model_flops_utilisation"] < 1
-    assert out["prefill_chips"] + out["decode_chips"] <= out["chips_used"] <= domains * system["scale_up_size"]
+    assert out["prefill_chips"] + out["decode_chips"] == out["chips_used"] <= domains * system["scale_up_size"]
     assert out["input_tokens_per_second"] == pytest.approx(4 * out["tokens_per_second"])
 
 
@@ -85,11 +88,16 @@ def test_cached_prompts_and_accepted_drafts_help():
     assert accepted[1] > accepted[0]
 
 
+MESH = (2, 3, 4, 2)
+
+
 def mesh():
+    """Return axes that change the length of the batch ladder, the times, the limits and the split."""
     return {
-        "hbm_bandwidth": np.array([1.0, 2.0, 3.2]).reshape(3, 1, 1) * 1e12,
-        "time_per_output_token_limit": np.array([0.01, 0.02, 0.05, 0.1]).reshape(1, 4, 1),
-        "prefix_cache_hit": np.array([0.0, 0.6]).reshape(1, 1, 2),
+        "hbm_capacity": np.array([100.0, 400.0]).reshape(2, 1, 1, 1) * 1e9,
+        "hbm_bandwidth": np.array([1.0, 2.0, 3.2]).reshape(1, 3, 1, 1) * 1e12,
+        "time_per_output_token_limit": np.array([0.01, 0.02, 0.05, 0.1]).reshape(1, 1, 4, 1),
+        "prefix_cache_hit": np.array([0.0, 0.6]).reshape(1, 1, 1, 2),
     }
 
 
@@ -97,20 +105,20 @@ def mesh():
 def test_block_equals_scalar_loop_to_the_bit(shape, precision):
     axes = mesh()
     block = serve(ASCEND_910C, shape, precision, **axes)
-    for index in np.ndindex(3, 4, 2):
+    for index in np.ndindex(MESH):
         point = {name: values.ravel()[at] for (name, values), at in zip(axes.items(), index, strict=True)}
         one = serve(ASCEND_910C, shape, precision, **point)
         for name, values in block.items():
-            np.testing.assert_array_equal(np.broadcast_to(values, (3, 4, 2))[index], one[name], err_msg=name)
+            np.testing.assert_array_equal(np.broadcast_to(values, MESH)[index], one[name], err_msg=name)
 
 
 def test_tiles_give_the_same_bits():
     axes = mesh()
     block = serve(ASCEND_910C, DEEPSEEK, "int8", **axes)
-    tile = serve(ASCEND_910C, DEEPSEEK, "int8", **axes | {"hbm_bandwidth": axes["hbm_bandwidth"][1:]})
+    tile = serve(ASCEND_910C, DEEPSEEK, "int8", **axes | {"hbm_capacity": axes["hbm_capacity"][:1]})
     for name, values in block.items():
-        part = values[1:] if np.ndim(values) and values.shape[0] == 3 else values
-        np.testing.assert_array_equal(part, tile[name], err_msg=name)
+        part = np.broadcast_to(values, MESH)[:1]
+        np.testing.assert_array_equal(part, np.broadcast_to(tile[name], part.shape), err_msg=name)
 
 
 @settings(max_examples=60, deadline=None)
@@ -135,8 +143,8 @@ def test_every_design_is_finite_or_names_its_limit(design, output_limit, first_l
     [
         (ASCEND_910C, DEEPSEEK, "fp8", {}, Reason.PRECISION, None),
         (H100, DEEPSEEK, "fp8", {}, Reason.SERVING_MEMORY, "memory_per_chip"),
-        (GB200, DEEPSEEK, "fp8", {"time_per_output_token_limit": 1e-3}, Reason.SERVING_OUTPUT_TOKEN, "time_per_output_token"),
-        (GB200, DEEPSEEK, "fp8", {"time_to_first_token_limit": 1e-3}, Reason.SERVING_FIRST_TOKEN, "time_to_first_token"),
+        (GB200, DEEPSEEK, "fp8", {"time_per_output_token_limit": 0.001}, Reason.SERVING_OUTPUT_TOKEN, TOKEN_TIME),
+        (GB200, DEEPSEEK, "fp8", {"time_to_first_token_limit": 0.001}, Reason.SERVING_FIRST_TOKEN, FIRST_TIME),
     ],
 )  # fmt: skip
 def test_refusals_name_the_limit_and_by_how_much(system, shape, precision, changes, reason, limited):
@@ -153,7 +161,17 @@ def test_refusals_name_the_limit_and_by_how_much(system, shape, precision, chang
 def test_one_instance_serves_both_phases_where_two_do_not_fit():
     out = serve(H100, LLAMA_405B, "fp8")
     assert str(out["mapping"]) == "shared:tp8"
-    assert out["prefill_chips"] == 0
+    assert out["prefill_chips"] > 0  # the share of time, in chips
+    assert out["prefill_chips"] + out["decode_chips"] == 8
+
+
+def test_memory_is_of_the_whole_chip():
+    out = serve(ASCEND_910C, LLAMA_405B, "int8")
+    devices_per_chip, width = 2, float(out["tensor_parallel"])
+    tables = 2 * 128256 * 16384  # embedding and head, one byte more each than the layers
+    assert out["memory_weights"] == pytest.approx(
+        (parameters(LLAMA_405B) + tables) * devices_per_chip / width, rel=1e-3
+    )
 
 
 def test_nonsense_is_refused():

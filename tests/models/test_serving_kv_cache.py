@@ -2,16 +2,11 @@
 
 import numpy as np
 import pytest
-from models.kv_cache import cache_bytes, cache_share, decode_attention_flops, prefill_attention_flops, tokens_seen
-from models.transformer import Transformer
+from serving_facts import DEEPSEEK, GPT_OSS
+from serving_facts import LLAMA_405B as LLAMA
 
-DEEPSEEK = Transformer(
-    61, 7168, 18432, 128, 128, 128, 129280, experts=256, experts_per_token=8, expert_ffn_hidden=2048, shared_experts=1,
-    first_dense_layers=3, q_lora_rank=1536, kv_lora_rank=512, qk_nope_head_dim=128, qk_rope_head_dim=64, v_head_dim=128,
-    mtp_layers=1,
-)  # fmt: skip
-LLAMA = Transformer(126, 16384, 53248, 128, 8, 128, 128256)
-GPT_OSS = Transformer(36, 2880, 2880, 64, 8, 64, 201088, experts=128, experts_per_token=4, expert_ffn_hidden=2880, sliding_window=128)  # fmt: skip
+from models.kv_cache import cache_bytes, cache_share, decode_attention_flops, prefill_attention_flops, tokens_seen
+
 ONE = np.asarray(1.0)
 
 

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from serving_facts import ASCEND_910C, DEEPSEEK, GB200, H100, H800, LLAMA_405B, scalar
+
+from models.decode import iteration_parts
 from models.serving_device import device_of
 from models.serving_memory import weight_memory
 from models.serving_network import all_reduce_time, copies_sent, exchange_time
@@ -16,9 +19,7 @@ from models.serving_pass import (
     overlapped_time,
     product_time,
 )
-from models.decode import iteration_parts
 from models.transformer import parameters
-from serving_facts import ASCEND_910C, DEEPSEEK, GB200, H100, H800, LLAMA_405B, scalar
 
 SIZES = st.floats(1e-3, 1e6)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from models.serving_queue import LARGEST_UTILISATION, largest_utilisation, mean_wait
 
 

@@ -87,8 +87,10 @@ def test_log_is_geomspace_to_twelve_digits(first, last, steps):
 
 
 @given(st.floats(1e-200, 1e200))
-def test_twelve_digits_are_those_of_decimal_text(x):
-    assert to_significant(np.array([x]))[0] == pytest.approx(float(f"{x:.11e}"), rel=3e-16)
+def test_twelve_digits_are_decimal_text_and_the_nearest(x):
+    (rounded,) = to_significant(np.array([x])).tolist()
+    assert rounded == pytest.approx(float(f"{rounded:.11e}"), rel=3e-16)
+    assert abs(rounded - x) <= 0.5000001 * float(f"1e{f'{x:e}'.split('e')[1]}") * 1e-11
 
 
 @given(st.data())

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from models.inputs import ModelInputError
 from sweep.cli.app import VERBS, cli, report
-from sweep.errors import Problem, StudyError, SweepError
+from sweep.errors import Interrupted, Problem, StudyError, SweepError
 
 
 @pytest.fixture
@@ -85,6 +85,7 @@ def test_a_wrong_command_line_is_one_sentence_and_exit_code_2(supernode, tmp_pat
         (ModelInputError("phase", "phase is 'rest'"), 2, "error: phase is 'rest'\n"),
         (OSError(errno.EACCES, "Permission denied", "results"), 1, "error: results: Permission denied\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
+        (Interrupted("interrupted; run it again"), 130, "interrupted; run it again\n"),
         (click.Abort(), 130, "interrupted\n"),
         (KeyError("mesh"), 1, "error: this is a defect of supernode-sweep: KeyError: 'mesh' (--debug shows where)\n"),
         (SystemExit(3), 3, ""),

@@ -17,7 +17,7 @@ def test_rate_and_time_left_count_from_where_the_session_began():
 
 
 def test_no_time_left_is_claimed_before_anything_is_done():
-    assert "time left not known yet" in line(State(0, 4, 0), State(0, 4, 0), 1.0)
+    assert line(State(1, 4, 50), State(1, 4, 50), 1.0) == "25 %, 50 rows, waiting for the next part"
 
 
 def test_a_pipe_gets_a_line_every_few_seconds_and_nothing_when_quiet(capsys):
@@ -30,3 +30,17 @@ def test_a_pipe_gets_a_line_every_few_seconds_and_nothing_when_quiet(capsys):
         streams = capsys.readouterr()
         assert streams.out == ""
         assert len(streams.err.splitlines()) == (0 if quiet else 5)
+
+
+def test_the_rate_leaves_out_the_start_of_ray(capsys):
+    clock = Clock()
+    with Meter(quiet=False, clock=clock) as meter:
+        meter(State(0, 10, 0))
+        clock.now += 100.0  # Ray starts
+        meter(State(1, 10, 1000))
+        clock.now += EVERY
+        meter(State(2, 10, 6000))
+    waiting, going = capsys.readouterr().err.splitlines()
+    assert "waiting" in waiting
+    assert "1,000 rows/s" in going
+    assert "40 s left" in going

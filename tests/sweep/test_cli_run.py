@@ -3,11 +3,19 @@
 import csv
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from sweep.cli import runs, standing
 from sweep.cli.app import cli
 
 STUDY = """\
@@ -20,7 +28,7 @@ levers:
   scale_up_bandwidth: {times: [0.5, 1]}
 scenarios:
   power_price: {values: [0.05, 0.1], unit: USD/kWh}
-require: facility_power <= 60 MW
+require: facility_power <= 40 MW
 objective: {minimize: cost_per_token}
 columns: [cost_per_token, time_to_train, model_flops_utilisation, facility_power, mapping]
 """
@@ -64,6 +72,28 @@ def test_set_changes_the_study(folder):
     assert answer("check", folder / "tiny.yaml", "--set", "levers.domains=[1, 2]", "--json")["designs"] == 16
 
 
+def test_plan_counts_designs_and_writes_nothing(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    planned = answer("plan", folder / "tiny.yaml", "--json")
+    assert planned["designs"] == planned["rows"]["estimate"] == DESIGNS
+    assert planned["first_rows"][0]["design"] == 0
+    text = supernode("plan", folder / "tiny.yaml").stdout
+    assert f"designs           {DESIGNS} " in text
+    assert any(line.split()[:2] == ["facility_power", "MW"] for line in text.splitlines())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_that_leaves_no_design_says_which_condition(tmp_path):
+    (tmp_path / "none.yaml").write_text(STUDY + "where: domains > 64\n")
+    for verb in ("check", "plan", "run"):
+        result = supernode(
+            verb, tmp_path / "none.yaml", *(("--in-process", "-o", tmp_path / "results") * (verb == "run"))
+        )
+        assert result.exit_code == 2
+        assert "domains > 64" in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"none.yaml"}
+
+
 def test_run_answers_in_json_and_talks_on_stderr(run_folder, ran):
     told = json.loads(ran.stdout)
     assert told["designs"] == told["rows"] == DESIGNS
@@ -91,6 +121,21 @@ def test_ls_and_status_show_the_run(folder, run_folder):
     assert "complete" in supernode("ls", folder / "results").stdout
     assert answer("status", run_folder, "--json") == listed
     assert supernode("status", run_folder, "--follow").exit_code == 0
+
+
+def test_status_follows_a_run_until_it_is_complete(run_folder, monkeypatch):
+    done = standing.standing(str(run_folder))
+    states = [replace(done, state="running", chunks_done=0, rows=0), done]
+    monkeypatch.setattr(standing, "standing", lambda _: states.pop(0))
+    monkeypatch.setattr(runs, "POLL", 0.0)
+    assert "complete" in supernode("status", run_folder, "--follow").stdout
+    assert states == []
+
+
+def test_a_run_that_is_going_says_how_to_finish_it(run_folder, monkeypatch):
+    half = replace(standing.standing(str(run_folder)), state="running")
+    monkeypatch.setattr(standing, "standing", lambda _: half)
+    assert "supernode run tiny" in supernode("status", run_folder).stdout
 
 
 def test_a_run_is_found_by_the_name_of_its_study_and_by_nothing(folder, run_folder, monkeypatch):
@@ -150,7 +195,10 @@ def test_an_empty_answer_is_empty_in_every_form(run_folder):
         ("SELECT nothing FROM designs", "nothing"),
         ("SELEC 1", "syntax error"),
         ("CREATE TABLE x (y INT)", "SELECT"),
-        ("COPY designs TO 'stolen.csv'", ""),
+        ("SELECT 1; SELECT 2", "one SELECT"),
+        ("COPY designs TO 'stolen.csv'", "cannot write"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "disabled"),
+        ("SELECT CAST(mapping AS INT) FROM designs", "Conversion"),
     ],
 )
 def test_wrong_sql_is_one_sentence(run_folder, tmp_path, monkeypatch, sql, said):
@@ -172,7 +220,7 @@ def test_explain_gives_the_numbers_of_the_row(folder, run_folder):
     assert results["mapping"] == row["mapping"]
     text = supernode("explain", folder / "tiny.yaml", "--design", row["design"]).stdout
     assert all(each["name"] in text and each["source"] in text for each in chain["inputs"])
-    assert "facility_power <= 60 MW" in text
+    assert "facility_power <= 40 MW" in text
 
 
 def test_explain_with_set_shows_what_moved(folder):
@@ -215,7 +263,7 @@ def test_explain_refuses_what_it_cannot_do(folder, arguments, said):
         ("values: [0.05, 0.1]", "values: [-1]", "power_price"),
         ("values: [0.05, 0.1]", "values: [.nan]", "not a finite number"),
         ("cloudmatrix384,", "cloudmatrix-384,", "did you mean cloudmatrix384?"),
-        ("60 MW", "60", "unit"),
+        ("<= 40 MW", "<= 40", "write 40 MW"),
         ("study: tiny", "study: !!python/object:os.system tiny", "tag"),
         ("tokens: 15.6e12", "tokens: '15.6e12 GB'", "token"),
         ("objective:", "objectiv:", "did you mean objective?"),
@@ -239,11 +287,13 @@ def test_a_wrong_study_is_named_by_file_and_line_and_nothing_is_written(tmp_path
 
 def test_all_faults_are_named_at_once(tmp_path):
     file = tmp_path / "wrong.yaml"
-    file.write_text(STUDY.replace("domains:", "domans:").replace("60 MW", "60").replace("gb200-nvl72", "gb300-nvl73"))
+    file.write_text(STUDY.replace("domains:", "domans:").replace("40 MW", "40").replace("gb200-nvl72", "gb300-nvl73"))
     result = supernode("check", file)
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: 3 faults\n")
-    assert result.stderr.count("\n") == 4
+    head, *lines = result.stderr.splitlines()
+    assert head == f"error: {len(lines)} faults"
+    for said in ("did you mean domains?", "did you mean gb300-nvl72?", "write 40 MW"):
+        assert sum(said in line for line in lines) == 1
 
 
 @pytest.mark.parametrize("options", [("--workers", "2"), ("--address", "auto")])
@@ -279,3 +329,36 @@ def test_init_lists_the_templates():
     assert "cloudmatrix384-vs-gb200-nvl72" in templates
     assert templates == [row["name"] for row in answer("show", "studies", "--json")]
     assert all(name in supernode("init", "--list").stdout for name in templates)
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path):
+    """A real signal to a real process, after its first part; 130 and one line, no traceback."""
+    large = STUDY.replace("values: [0.05, 0.1]", "linspace: [0.05, 0.1], steps: 200000") + "rows_per_part: 10000\n"
+    (tmp_path / "tiny.yaml").write_text(large)
+    command = [sys.executable, "-c", "from sweep.cli import main; main()", "run", "tiny.yaml", "--in-process"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    running = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not any(tmp_path.glob("results/tiny/*/parts/*.json")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 130
+    assert said.count("\n") == 1
+    assert "run it again" in said
+    (run,) = (path for path in (tmp_path / "results" / "tiny").iterdir() if not path.is_symlink())
+    assert answer("status", run, "--json")["state"] == "running"
+
+
+def test_a_reader_that_goes_away_ends_a_query_quietly(run_folder):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", "from sweep.cli import main; main()", "query", str(run_folder)]
+    many = "SELECT * FROM designs, range(10000)"
+    done = subprocess.run([*command, many, "--format", "csv"], stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert done.stderr == b""
+    assert done.returncode == 1

@@ -156,7 +156,7 @@ def test_a_unit_ends_where_a_quantity_begins(text, value):
         ("domains ^ 2", "write ** for powers"),
         ("domains is 3", "write == instead of 'is'"),
         ("1 if domains > 3 else 2", "write where(condition, a, b)"),
-        ("wacc < 5 %", "write"),
+        ("wacc < 5 %", "a percentage is written 5 percent"),
         ("", "is empty"),
         ("domains +", "ends with +"),
         ("(domains", "misses a closing )"),
@@ -220,10 +220,12 @@ HOSTILE = [
     "1 " + "W*" * 900 + "W < domains",
     "1 " + "W/(" * 60 + "W" + ")" * 60,
     "domains < 1\x00",
+    "domains < 1_",
+    "domains < 1__0",
     "domains < 1 # comment",
     "domains < \\\n1",
-    "domains < ١",
-    "ｄomains < 1",
+    "domains < \u0661",
+    "\uff44omains < 1",
 ]
 
 
@@ -237,9 +239,10 @@ def test_hostile_text_is_one_sentence(text):
 @given(st.text(alphabet="domains12.<>=!+-*/%()[], '\"_andor\\\n\x00W", max_size=60))
 def test_any_text_compiles_or_is_a_study_error(text):
     try:
-        compiled(text)
-    except StudyError as error:
-        assert len(error.problems) == 1
+        kind = compiled(text).kind
+    except StudyError:
+        return
+    assert kind in {"number", "bool", "text"}
 
 
 NUMBERS = st.one_of(st.integers(-50, 50), st.floats(-1e3, 1e3).map(lambda number: round(number, 3)))
@@ -262,6 +265,10 @@ def trees(depth=4):
         st.sampled_from("xyz").map(lambda name: (name, lambda at: at[name])),
     )
     return st.recursive(leaf, _grown, max_leaves=2**depth)
+
+
+def _cube(number):
+    return number * (number * number)
 
 
 def _grown(inner):
@@ -295,7 +302,7 @@ def _grown(inner):
         st.tuples(inner, tests, inner, inner).map(chosen),
         st.tuples(inner, tests, inner, tests, inner).map(chained),
         inner.map(lambda part: (f"abs({part[0]})", lambda at: abs(part[1](at)))),
-        inner.map(lambda part: (f"round({part[0]} ** 3)", lambda at: float(round(part[1](at) * part[1](at) ** 2)))),
+        inner.map(lambda part: (f"round({part[0]} ** 3)", lambda at: float(round(_cube(part[1](at)))))),
     )
 
 
@@ -326,7 +333,9 @@ def test_a_tile_has_the_bits_of_the_whole_mesh(tree, height, width, data):
     row, column = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     whole = np.broadcast_to(expression.evaluate(mesh), (height, width))
     tile = expression.evaluate({"x": mesh["x"][row:], "y": mesh["y"][:, column:], "z": mesh["z"]})
-    single = expression.evaluate({name: array.reshape(-1)[at] for (name, array), at in zip(mesh.items(), (row, column, 0), strict=True)})
+    single = expression.evaluate(
+        {name: array.reshape(-1)[at] for (name, array), at in zip(mesh.items(), (row, column, 0), strict=True)}
+    )
     assert np.broadcast_to(tile, (height - row, width - column)).tobytes() == whole[row:, column:].tobytes()
     assert single.tobytes() == whole[row, column].tobytes()
 

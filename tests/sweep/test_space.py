@@ -131,7 +131,7 @@ def test_a_name_twice_in_one_block_is_refused():
 
 
 def test_partition_must_exist_and_not_be_sampled():
-    with pytest.raises(StudyError, match="did you mean system?"):
+    with pytest.raises(StudyError, match=r"did you mean system\?"):
         Block((list_axis("system", ["a"]),), partition=("systm",))
     with pytest.raises(StudyError, match="system is sampled"):
         Block((sample_axis({"system": Choice(("a", "b"))}, 4, "random", 0),), partition=("system",))

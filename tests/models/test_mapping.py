@@ -1,0 +1,155 @@
+"""The mapping table: what is legal, what idles, and why nothing fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from training_facts import DEEPSEEK_V3, LLAMA_8B, LLAMA_405B
+
+from models.columns import rows
+from models.mapping import Cell, Fixed, fixed_fault, label, legal, mappings
+from models.memory import FULL, NONE, USABLE
+from models.placement import groups_available, pack, place
+from models.reasons import Reason
+
+CELL = Cell(LLAMA_405B, 8192, 2048, 16, 72, "single_tier", sequence_parallel=True, fused_attention=True, fixed=Fixed())
+MEMORY = 186e9
+
+
+def table(cell: Cell, memory: float = MEMORY):
+    return mappings(cell, memory, memory)
+
+
+@pytest.mark.parametrize("domain", [8, 72, 384])
+@pytest.mark.parametrize("domains", [1, 5, 64])
+@pytest.mark.parametrize("shape", [LLAMA_405B, DEEPSEEK_V3, LLAMA_8B])
+def test_no_mapping_uses_more_than_was_bought(shape, domain, domains):
+    layout = table(replace(CELL, shape=shape, domain=domain, domains=domains)).layout
+    assert (layout.chips <= domain * domains).all()
+    groups = layout.pipeline * layout.data
+    room = groups_available(pack(layout.tensor, layout.context, domain), np.float64(domains))
+    assert (groups <= room).all()
+
+
+def test_the_batch_is_covered_and_no_replica_is_empty():
+    layout = table(CELL).layout
+    held = layout.data * layout.micro_batch * layout.micro_batches
+    assert (held >= CELL.batch).all()
+    assert (held - layout.micro_batch * layout.data * (layout.micro_batches - 1) >= 1).all()
+    fewer = (layout.data - 1) * layout.micro_batch * layout.micro_batches
+    assert (fewer < CELL.batch).all()  # one replica less would not do with as many micro-batches
+
+
+def test_a_domain_of_72_idles_8_chips_under_tensor_parallel_32():
+    packing = pack(np.asarray([8.0, 16.0, 32.0, 72.0]), np.ones(4), 72)
+    assert packing.per_domain.tolist() == [9, 4, 2, 1]
+
+
+def test_a_group_beyond_the_domain_takes_whole_domains():
+    packing = pack(np.asarray([8.0, 16.0]), np.asarray([16.0, 1.0]), 8)
+    assert packing.domains_per_group.tolist() == [16, 2]
+    assert groups_available(packing, np.float64(64)).tolist() == [4, 32]
+
+
+def test_126_layers_fit_16_stages_and_61_layers_fit_any_number():
+    assert 16 in table(CELL).layout.pipeline
+    stages = set(table(replace(CELL, shape=DEEPSEEK_V3)).layout.pipeline.tolist())
+    assert {1.0, 4.0, 8.0, 16.0} <= stages
+
+
+def test_a_mapping_recomputes_no_more_than_memory_asks_for():
+    found = table(CELL)
+    assert (found.budget.total <= MEMORY * USABLE).all()
+    assert (found.lighter > MEMORY * USABLE).all()
+    assert set(table(CELL, 1e15).layout.recompute.tolist()) == {NONE}
+    assert FULL in table(CELL, 80e9).layout.recompute
+
+
+def test_more_memory_keeps_every_layout():
+    def layouts(memory: float) -> set[str]:
+        return {word.replace("selective", "").replace("full", "").replace("none", "") for word in label(table(CELL, memory).layout)}
+
+    assert layouts(80e9) <= layouts(141e9) <= layouts(288e9)
+
+
+def test_the_table_of_a_range_holds_the_tables_of_its_ends():
+    wide = mappings(CELL, 80e9, 192e9)
+    for memory in (80e9, 192e9):
+        inside = rows(wide.layout, legal(wide, memory, memory))
+        assert sorted(label(inside)) == sorted(label(table(CELL, memory).layout))
+
+
+@given(st.integers(1, 63))
+def test_doubling_the_cluster_keeps_or_beats_the_fewest_micro_batches(domains):
+    small, large = (table(replace(CELL, domains=count), 1e15).layout for count in (domains, 2 * domains))
+    assert large.micro_batches.min() <= small.micro_batches.min()
+
+
+@pytest.mark.parametrize(
+    ("fixed", "reason"),
+    [
+        (Fixed(tensor=256), Reason.TENSOR),
+        (Fixed(pipeline=127), Reason.LAYERS),
+        (Fixed(pipeline=16, virtual=9), Reason.LAYERS),
+        (Fixed(context=9000), Reason.SEQUENCE),
+        (Fixed(expert=2), Reason.EXPERTS),
+        (Fixed(tensor=8, pipeline=16, data=10), Reason.CHIPS),
+        (Fixed(tensor=8, pipeline=200, data=10), Reason.LAYERS),
+        (Fixed(data=2049), Reason.BATCH),
+        (Fixed(data=1025, micro_batch=2), Reason.BATCH),
+        (Fixed(tensor=8, pipeline=16, data=9), Reason.NONE),
+    ],
+)
+def test_an_impossible_mapping_names_its_limit(fixed, reason):
+    cell = replace(CELL, fixed=fixed)
+    assert fixed_fault(cell) is reason
+    assert (len(table(cell)) == 0) is (reason is not Reason.NONE)
+
+
+def test_a_fixed_mapping_is_the_only_one():
+    fixed = Fixed(8, 16, 1, 9, 1, 1, 1, "full", 1, "pipeline")
+    found = table(replace(CELL, fixed=fixed))
+    assert label(found.layout).tolist() == ["tp8.pp16.vpp1.dp9.cp1.ep1.mb1.full.z1.pipeline"]
+
+
+def test_nothing_fits_leaves_the_mapping_that_needs_least():
+    found = table(replace(CELL, domains=1, domain=8), 80e9)
+    assert len(found) == 1
+    assert found.reason is Reason.NONE
+    assert found.budget.total.item() > 80e9
+
+
+def test_placement_decides_who_shares_a_domain():
+    ones = np.ones(2)
+    groups = place(8 * ones, ones, 16 * ones, 64 * ones, ones, np.asarray([0.0, 1.0]), 72, "single_tier")
+    assert groups.replicas.inside.tolist() == [9, 1]  # beside data: nine replicas of one stage
+    assert groups.hops_between.tolist() == [15, 1]  # beside pipeline: sixteen stages in runs of nine
+    assert (groups.hops_inside + groups.hops_between == 15).all()
+
+
+@given(
+    st.sampled_from([1, 2, 4, 8, 16]),
+    st.sampled_from([1, 2, 3, 8, 16]),
+    st.integers(1, 300),
+    st.sampled_from([1, 8, 64, 256]),
+    st.sampled_from([0.0, 1.0]),
+)
+def test_experts_and_their_replicas_fill_the_ranks_of_a_stage(tensor, pipeline, data, expert, placement):
+    if expert > tensor * data:
+        return
+    column = [np.asarray([float(value)]) for value in (tensor, 1, pipeline, data, expert, placement)]
+    groups = place(*column, 72, "single_tier")
+    assert groups.expert.size.item() * groups.expert_replicas.size.item() <= tensor * data
+    assert groups.expert.inside.item() <= 72
+    assert groups.replicas.inside.item() * tensor <= 72
+
+
+def test_tables_stay_small():
+    # thousands of rows, so that a block of a thousand designs stays in the cache tile by tile
+    for domains in (1, 16, 64, 1024):
+        for shape, domain in ((LLAMA_405B, 72), (DEEPSEEK_V3, 384)):
+            assert len(table(replace(CELL, shape=shape, domain=domain, domains=domains))) < 12000

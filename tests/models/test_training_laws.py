@@ -1,0 +1,145 @@
+"""Laws that hold for every design, and results that do not depend on how a block is cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from training_facts import CLOUDMATRIX, DEEPSEEK_V3, DGX_H100, LLAMA_8B, LLAMA_405B, NVL72, job
+
+from models import training
+from models.training import training_stage
+
+RESOURCES = ("peak_bf16", "hbm_capacity", "hbm_bandwidth", "scale_up_bandwidth", "scale_out_bandwidth")
+LATENCIES = ("scale_up_latency", "scale_out_latency", "kernel_launch_time")
+JOBS = [
+    job(NVL72, LLAMA_405B),
+    job(CLOUDMATRIX, DEEPSEEK_V3, domains=2, sequence_length=4096),
+    job(DGX_H100, LLAMA_8B, domains=16, global_batch=200),
+]
+jobs = st.sampled_from(JOBS)
+
+
+def step_time(inputs: dict[str, Any]) -> float:
+    """Step time, infinite where the design is infeasible."""
+    out = training_stage(inputs)
+    return float(out["step_time"]) if int(out["status"]) == 0 else np.inf
+
+
+@settings(max_examples=60)
+@given(inputs=jobs, name=st.sampled_from(RESOURCES), low=st.floats(0.2, 3), factor=st.floats(1, 10))
+def test_more_of_a_resource_never_slows_the_best_mapping(inputs, name, low, factor):
+    less, more = inputs[name] * low, inputs[name] * low * factor
+    # 1e-12: sums of rounded parts
+    assert step_time(inputs | {name: more}) <= step_time(inputs | {name: less}) * (1 + 1e-12)
+
+
+@settings(max_examples=40)
+@given(inputs=jobs, name=st.sampled_from(LATENCIES), factor=st.floats(1, 100))
+def test_less_latency_never_slows_the_best_mapping(inputs, name, factor):
+    assert step_time(inputs) <= step_time(inputs | {name: inputs[name] * factor}) * (1 + 1e-12)
+
+
+@settings(max_examples=60)
+@given(
+    inputs=jobs,
+    few=st.integers(1, 48),
+    more=st.integers(1, 48),
+    speed=st.sampled_from([0.001, 0.01, 0.1, 1.0, 10.0]),
+)
+def test_buying_more_domains_never_hurts(inputs, few, more, speed):
+    slow = inputs | {"scale_out_bandwidth": inputs["scale_out_bandwidth"] * speed}
+    small, large = (step_time(slow | {"domains": count}) for count in (few, few + more))
+    # 1 %: only two numbers of domains are tried per layout, and rounding of micro-batches lies between them
+    assert large <= small * 1.01
+
+
+@settings(max_examples=60)
+@given(inputs=jobs, factors=st.tuples(*[st.floats(0.3, 3)] * 5))
+def test_no_design_beats_the_roofline(inputs, factors):
+    scaled = inputs | {name: inputs[name] * factor for name, factor in zip(RESOURCES, factors, strict=True)}
+    out = training_stage(scaled)
+    if int(out["status"]):
+        assert np.isnan(float(out["step_time"]))
+        assert int(out["reason"]) > 0
+        return
+    limit = max(scaled["gemm_efficiency_bf16"], scaled["attention_efficiency"])
+    assert 0 < float(out["model_flops_utilisation"]) < limit
+    assert float(out["model_flops_utilisation"]) <= float(out["hardware_flops_utilisation"]) < limit
+    assert float(out["memory_per_chip"]) <= scaled["hbm_capacity"]
+
+
+def mesh(inputs: dict[str, Any]) -> dict[str, Any]:
+    """An open mesh of four axes over memory, peak and both links."""
+    return inputs | {
+        "hbm_capacity": inputs["hbm_capacity"] * np.asarray([0.3, 1.0, 2.0]).reshape(3, 1, 1, 1),
+        "peak_bf16": inputs["peak_bf16"] * np.asarray([1.0, np.nan]).reshape(1, 2, 1, 1),
+        "scale_up_bandwidth": inputs["scale_up_bandwidth"] * np.asarray([0.25, 1.0]).reshape(1, 1, 2, 1),
+        "scale_out_bandwidth": inputs["scale_out_bandwidth"] * np.asarray([0.1, 1.0, 4.0]).reshape(1, 1, 1, 3),
+    }
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal bits; NaN equals NaN, text equals text whatever its width."""
+    one, other = np.asarray(one), np.asarray(other)
+    return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
+
+
+@pytest.mark.parametrize("inputs", JOBS)
+def test_a_block_equals_its_designs_one_by_one_to_the_last_bit(inputs):
+    block = mesh(inputs)
+    whole = training_stage(block)
+    axes = ("hbm_capacity", "peak_bf16", "scale_up_bandwidth", "scale_out_bandwidth")
+    for index in np.ndindex(3, 2, 2, 3):
+        single = inputs | {
+            name: block[name].reshape(-1)[place] for name, place in zip(axes, index, strict=True)
+        }
+        alone = training_stage(single)
+        for name, value in whole.items():
+            got = np.broadcast_to(value, (3, 2, 2, 3))[index]
+            assert same(got, alone[name]), (name, index)
+
+
+@pytest.mark.parametrize(("tile", "slab"), [(1, 1 << 22), (1000, 1 << 22), (65536, 1), (65536, 5000)])
+def test_tiles_and_slabs_change_no_bit(monkeypatch, tile, slab):
+    block = mesh(JOBS[1])
+    reference = training_stage(block)
+    monkeypatch.setattr(training, "TILE", tile)
+    monkeypatch.setattr(training, "SLAB", slab)
+    for name, value in training_stage(block).items():
+        assert same(value, reference[name]), name
+
+
+def test_every_metric_is_finite_or_its_design_has_a_reason():
+    out = training_stage(mesh(JOBS[0]))
+    shape = np.broadcast_shapes(*(np.shape(value) for value in out.values()))
+    fine = np.broadcast_to(out["status"], shape) == 0
+    assert fine.any()
+    assert not fine.all()
+    for name, value in out.items():
+        array = np.broadcast_to(value, shape)
+        if array.dtype.kind == "f":
+            assert np.isfinite(array[fine]).all(), name
+    assert (np.broadcast_to(out["reason"], shape)[~fine] > 0).all()
+
+
+@settings(max_examples=25)
+@given(micro_batch=st.integers(1, 8), stages=st.sampled_from([8, 16]))
+def test_memory_grows_with_the_micro_batch(micro_batch, stages):
+    fixed = {
+        "tensor_parallel": 8,
+        "pipeline_parallel": stages,
+        "virtual_pipeline": 1,
+        "data_parallel": 1,
+        "recompute": "none",
+        "optimizer_sharding": 1,
+        "hbm_capacity": 1e15,
+    }
+    needed = [
+        float(training_stage(job(NVL72, LLAMA_405B) | fixed | {"micro_batch": size})["memory_per_chip"])
+        for size in (micro_batch, micro_batch + 1)
+    ]
+    assert needed[1] > needed[0]
