@@ -61,7 +61,7 @@ PLENTY: Final = 1e15
 """Memory per chip [byte] under which every recorded mapping is legal: it did run."""
 
 
-class LeftOut(Exception):
+class LeftOutError(Exception):
     """A row the model does not predict; the message says why."""
 
 
@@ -96,7 +96,7 @@ def workload_of(name: str) -> str:
 def _format(row: Mapping[str, str]) -> str:
     text = row["precision"].upper()
     if not text:
-        raise LeftOut("number format not stated")
+        raise LeftOutError("number format not stated")
     return next((code for word, code in FORMATS.items() if word in text), "bf16")
 
 
@@ -104,7 +104,7 @@ def _whole(row: Mapping[str, str], column: str, default: int | None = None) -> i
     if row[column]:
         return int(float(row[column]))
     if default is None:
-        raise LeftOut("mapping or batch not stated")
+        raise LeftOutError("mapping or batch not stated")
     return default
 
 
@@ -118,10 +118,16 @@ def _step_seconds(row: Mapping[str, str], batch: int, sequence: int, chips: int)
         layers, hidden, words = (float(row[name]) for name in ("n_layers", "hidden", "vocab"))
         passes = 96.0 if row["recompute"] == "full" else 72.0
         extra = 1 + sequence / (6 * hidden) + words / (passes / 6 * layers * hidden)
-        return passes * batch * sequence * layers * hidden**2 * extra / (
-            float(row["measured_tflops_per_chip"]) * 1e12 * chips
+        return (
+            passes
+            * batch
+            * sequence
+            * layers
+            * hidden**2
+            * extra
+            / (float(row["measured_tflops_per_chip"]) * 1e12 * chips)
         )
-    raise LeftOut("neither step time nor tokens per second stated")
+    raise LeftOutError("neither step time nor tokens per second stated")
 
 
 def _sharding(row: Mapping[str, str]) -> int:
@@ -149,7 +155,8 @@ def _left_out(row: Mapping[str, str]) -> str:
     return "" if row["chip"] in SYSTEMS else "chip is not in the catalogue"
 
 
-def _speeds(catalogue: Catalogue, system: str) -> dict[str, Any]:
+def speeds(catalogue: Catalogue, system: str) -> dict[str, Any]:
+    """Facts of a system as inputs of the model [SI]; those given by formulas (prices, powers) are left out."""
     facts = catalogue.facts(system)
     return {name: fact.value for name, fact in facts.items() if fact.value is not None and fact.formula is None}
 
@@ -163,7 +170,7 @@ def _shape(row: Mapping[str, str], catalogue: Catalogue) -> Transformer:
     if shape is not None:
         return shape
     if not row["model"].startswith("gpt-"):
-        raise LeftOut("shape is not in the catalogue")
+        raise LeftOutError("shape is not in the catalogue")
     hidden, heads = _whole(row, "hidden"), _whole(row, "n_heads")
     return Transformer(
         layers=_whole(row, "n_layers"),
@@ -179,9 +186,9 @@ def _shape(row: Mapping[str, str], catalogue: Catalogue) -> Transformer:
 
 
 def read_run(row: Mapping[str, str], catalogue: Catalogue) -> Run:
-    """Turn a row into a run; raises ``LeftOut`` with the reason when it cannot."""
+    """Turn a row into a run; raises ``LeftOutError`` with the reason when it cannot."""
     if reason := _left_out(row):
-        raise LeftOut(reason)
+        raise LeftOutError(reason)
     cores = 2 if row["chip"] == "Trainium1" else 1
     tensor, pipeline, context = _whole(row, "tp"), _whole(row, "pp"), _whole(row, "cp", 1)
     micro_batch, batch = _whole(row, "micro_batch"), _whole(row, "global_batch_sequences")
@@ -189,11 +196,11 @@ def read_run(row: Mapping[str, str], catalogue: Catalogue) -> Run:
     tensor = max(tensor // cores, 1)
     data = chips // (tensor * pipeline * context)
     if not data or data * micro_batch > batch + micro_batch - 1:
-        raise LeftOut("ranks, batch and micro-batch do not agree")
+        raise LeftOutError("ranks, batch and micro-batch do not agree")
     source, features, early = source_of(row), row["other_features"].lower(), row["date"] < "2023"
     precision = _format(row)
     shape = _shape(row, catalogue)
-    inputs = _speeds(catalogue, SYSTEMS[row["chip"]]) | {
+    inputs = speeds(catalogue, SYSTEMS[row["chip"]]) | {
         "shape": shape,
         "precision": precision,
         "sequence_length": sequence,
@@ -235,5 +242,5 @@ def read_runs(catalogue: Catalogue) -> Iterator[Run | tuple[str, str]]:
         for row in csv.DictReader(file):
             try:
                 yield read_run(row, catalogue)
-            except LeftOut as reason:
+            except LeftOutError as reason:
                 yield row["id"], str(reason)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.inputs import Array
 from models.memory import (
@@ -38,7 +39,7 @@ class Budget:
     total: Array
 
 
-def _held(held: ChipParameters, ends: Array, sharded: Array, dense_shards: Array, expert_shards: Array) -> Array:
+def _held(held: ChipParameters, ends: Array, sharded: NDArray[np.bool_], dense_shards: Array, expert_shards: Array) -> Array:
     """Parameters of a chip after sharding over its replicas where ``sharded`` is true."""
     dense, expert = held.dense + ends, held.expert
     return np.where(sharded, dense / dense_shards + expert / expert_shards, dense + expert)

@@ -17,7 +17,6 @@ import numpy as np
 
 from models.inputs import Array
 
-
 TOPOLOGIES = ("single_tier", "two_tier_ub", "torus", "mesh")
 """Kinds of scale-up fabric."""
 
@@ -72,8 +71,8 @@ def depth(count: Array) -> Array:
 def group_of(size: Array, inside: Array, share: Array | float = 1.0) -> Group:
     """Describe groups of ``size`` ranks with at most ``inside`` of them in a domain.
 
-    ``share``: part of the scale-up rate of a chip that the group can use (``up_share``). The part of the ranks outside
-    a domain is ``(size - inside) / size``, also where the last domain is filled only partly.
+    ``share``: part of the scale-up rate of a chip that the group can use (``up_share``). A group that cannot fill its
+    last domain is spread evenly over its domains.
     """
     size = np.asarray(size, dtype=np.float64)
     inside = np.minimum(inside, size)
@@ -85,8 +84,8 @@ def group_of(size: Array, inside: Array, share: Array | float = 1.0) -> Group:
         inside=inside,
         domains=domains,
         up=np.where(inside > 1.0, gathered, 0.0) / share,
-        out=(size - inside) / (size * inside),
-        exchange_out=(size - inside) / size,
+        out=(domains - 1.0) / size,
+        exchange_out=(domains - 1.0) / domains,
         ring_up=np.where(several, size - domains, 0.0),
         ring_out=domains - 1.0,
         tree_up=depth(inside),

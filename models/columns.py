@@ -42,7 +42,10 @@ def columns(table: object) -> Iterator[NDArray[Any]]:
 
 
 def stack(tables: Sequence[Table], axis: int = 0) -> Table:
-    """Return one table with the rows of all tables along an axis, in order; flags are joined by "or"; what is neither comes from the first."""
+    """Return one table with the rows of all tables along an axis, in order.
+
+    Flags are joined by "or"; what is neither a column nor a flag comes from the first table.
+    """
     first = tables[0]
     joined: dict[str, Any] = {}
     for field in fields(first):  # type: ignore[arg-type]  # as above

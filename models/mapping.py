@@ -166,41 +166,40 @@ def _layouts(cell: Cell) -> Layout:
     keep &= (micro_batch == 1) | (tokens <= MICRO_BATCH_TOKENS) | (fixed.micro_batch > 0)
     keep &= (sharding < 3) | (pipeline == 1) | (fixed.sharding == 3)
     blank = np.zeros_like(tensor)
-    layout = Layout(
-        tensor, pipeline, virtual, context, expert, micro_batch, sharding, blank, blank, blank, blank
-    )
+    layout = Layout(tensor, pipeline, virtual, context, expert, micro_batch, sharding, blank, blank, blank, blank)
     return rows(layout, keep)
 
 
 def _with_replicas(layout: Layout, cell: Cell) -> Layout:
-    """Add the data-parallel widths: the least width with the fewest micro-batches that some domains allow.
+    """Add the data-parallel widths: the least width with the fewest micro-batches that some number of groups allows.
 
-    Those are all domains bought, and the fewest that hold the stages: step time is nearly linear in one over the
-    domains used, so its minimum is at one of the ends.
+    Step time falls with the width, except where a group begins to leave its domain. So a layout uses all groups
+    bought, or those of as few domains as hold its stages, or one domain of replicas per stage.
     """
     packing = pack(layout.tensor, layout.context, cell.domain)
+    bought = groups_available(packing, np.asarray(cell.domains, dtype=np.float64))
     if cell.fixed.data:
         data = np.full_like(layout.tensor, cell.fixed.data)
         micro_batches = np.ceil(cell.batch / (layout.micro_batch * data))
-        room = np.floor(groups_available(packing, np.float64(cell.domains)) / layout.pipeline)
-        return _possible(replace(layout, data=data, micro_batches=micro_batches), room, cell)
+        return _possible(replace(layout, data=data, micro_batches=micro_batches), bought, cell)
     slots = np.maximum(packing.per_domain, 1.0)
-    fewest = np.minimum(np.ceil(layout.pipeline / slots) * packing.domains_per_group, cell.domains)
+    fewest = np.minimum(np.ceil(layout.pipeline / slots) * slots, bought)
+    one_each = np.minimum(layout.pipeline * slots, bought)
     parts: list[Layout] = []
     before = np.zeros_like(layout.tensor)
-    for domains in (fewest, np.full_like(fewest, cell.domains)):
-        room = np.floor(groups_available(packing, domains) / layout.pipeline)
-        micro_batches = np.ceil(cell.batch / (layout.micro_batch * np.maximum(room, 1.0)))
+    for groups in (fewest, one_each, bought):
+        width = np.maximum(np.floor(groups / layout.pipeline), 1.0)
+        micro_batches = np.ceil(cell.batch / (layout.micro_batch * width))
         data = np.ceil(cell.batch / (layout.micro_batch * micro_batches))
-        new = np.where(micro_batches != before, room, 0.0)
+        new = np.where(micro_batches != before, groups, 0.0)
         parts.append(_possible(replace(layout, data=data, micro_batches=micro_batches), new, cell))
         before = micro_batches
     return stack(parts)
 
 
-def _possible(layout: Layout, room: Array, cell: Cell) -> Layout:
-    """Keep the layouts whose replicas have room, whose experts have ranks, and whose sharding has replicas."""
-    keep = (room >= layout.data) & (layout.expert <= layout.tensor * layout.context * layout.data)
+def _possible(layout: Layout, groups: Array, cell: Cell) -> Layout:
+    """Keep the layouts whose stages and replicas find groups, whose experts have ranks, whose sharding has replicas."""
+    keep = (groups >= layout.pipeline * layout.data) & (layout.expert <= layout.tensor * layout.context * layout.data)
     keep &= (layout.sharding < 3) | (layout.data * layout.context > 1) | (cell.fixed.sharding == 3)
     return rows(layout, keep)
 
@@ -223,7 +222,7 @@ def _with_placement(layout: Layout, cell: Cell) -> Layout:
 
 
 def _describe(layout: Layout, cell: Cell) -> tuple[Groups, Budget]:
-    """Groups and memory of every layout."""
+    """Return the groups and the memory of every layout."""
     groups = place(
         layout.tensor,
         layout.context,
@@ -271,7 +270,7 @@ def mappings(cell: Cell, smallest: float, largest: float) -> Mappings:
     kept = [rows(table, legal(table, smallest, largest)) for table in tables]
     if not sum(map(len, kept)) and layout.tensor.size:
         least = min(tables, key=lambda table: table.budget.total.min())
-        kept = [rows(least, np.argmin(least.budget.total)[None])]
+        kept = [rows(least, np.asarray([np.argmin(least.budget.total)]))]
     return stack(kept)
 
 

@@ -46,7 +46,7 @@ def pack(tensor: Array, context: Array, domain: float) -> Packing:
 
 
 def groups_available(packing: Packing, domains: Array) -> Array:
-    """Groups of tensor x context ranks that ``domains`` domains hold."""
+    """Return the groups of tensor x context ranks that ``domains`` domains hold."""
     return np.where(
         packing.per_domain > 0.0, domains * packing.per_domain, np.floor(domains / packing.domains_per_group)
     )

@@ -28,6 +28,7 @@ synchronisation. Published steps of 2025 to 2026 imply 2 to 11 ms, falling with 
 CONTEXT_EXPOSED: Final = 0.79
 """Part of the context-parallel exchange that attention does not hide (step-time fit)."""
 
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """The speeds of a design: rates after efficiency; every field has the mapping axis last, of length 1.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from models.arithmetic import ROUNDING
 from models.collectives import TOPOLOGIES
 from models.columns import columns, map_columns, rows, stack
-from models.inputs import Array, Known, ModelInputError, integer, number, text
+from models.inputs import Array, Known, ModelInputError, integer, number
 from models.mapping import Cell, Fixed, Mappings, legal, mappings
 from models.memory import RECOMPUTE, USABLE
 from models.placement import PLACEMENTS
@@ -53,7 +52,7 @@ def _chosen_text(known: Known, name: str, allowed: tuple[str, ...], default: str
 
 
 def _fixed(known: Known) -> Fixed:
-    """What the inputs fix of the mapping."""
+    """Return what the inputs fix of the mapping."""
     counts = {field: integer(known, name) if known.get(name) else 0 for field, name in FIXED_COUNTS.items()}
     sharding = known.get("optimizer_sharding")
     return Fixed(
@@ -65,7 +64,7 @@ def _fixed(known: Known) -> Fixed:
 
 
 def cell_of(known: Known, shape: Transformer) -> Cell:
-    """The structural cell of a block. Spare domains stay out of it."""
+    """Return the structural cell of a block. Spare domains stay out of it."""
     domains = integer(known, "domains")
     spares = number(known, "spare_fraction") if "spare_fraction" in known else np.zeros(())
     if spares.size != 1:
@@ -85,7 +84,7 @@ def cell_of(known: Known, shape: Transformer) -> Cell:
 
 @lru_cache(maxsize=64)
 def prepared(cell: Cell, smallest: float, largest: float, precision: str) -> tuple[Mappings, Work]:
-    """The mapping table of a cell and its work, kept for the next block of the same cell."""
+    """Return the mapping table of a cell and its work, kept for the next block of the same cell."""
     table = mappings(cell, smallest, largest)
     return table, work(cell, table, precision)
 
@@ -132,9 +131,7 @@ def _cut(column: Array, axis: int, part: slice) -> Array:
     return column[(slice(None),) * axis + (part,)]
 
 
-def _times(
-    table: Mappings, amount: Work, machine: Machine, memory: Array, cell: Cell, mesh: tuple[int, ...]
-) -> Array:
+def _times(table: Mappings, amount: Work, machine: Machine, memory: Array, cell: Cell, mesh: tuple[int, ...]) -> Array:
     """Step time of every design and mapping [s], infinite where a mapping is not legal or has no matrix rate."""
     times = np.empty((*mesh, len(table)))
     width = max(TILE // max(int(np.prod(mesh, dtype=np.int64)), 1), 16)

@@ -18,6 +18,7 @@ from models.slot import Machine, Slot
 from models.step import STEP_OVERHEAD, Step
 from models.transformer import forward_matrix_flops, forward_score_flops, head_parameters, model_flops_per_token
 
+
 @dataclass(frozen=True, slots=True)
 class Winners:
     """Per design: row of the best mapping (of the one that needs least memory where none is legal), and counts."""
@@ -136,7 +137,7 @@ def report(
     machine: Machine,
     reason: NDArray[np.int16],
 ) -> dict[str, Any]:
-    """Metrics of the best mappings. Where memory is short, the memory metrics are those of the mapping that needs least."""
+    """Return the metrics of the best mappings; where memory is short, its metrics are those of the one that needs least."""
     ok = reason == Reason.NONE
     need, layout = best.budget, best.layout
     timed = _times(best, times, whole) | _rates(cell, best, whole, machine.matrix_peak)

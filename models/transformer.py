@@ -211,9 +211,7 @@ def active_parameters(shape: Transformer) -> int:
 
 def mtp_parameters(shape: Transformer) -> int:
     """Parameters of the multi-token-prediction modules: a 2h x h projection and one layer each; head shared."""
-    layer = (
-        moe_layer_parameters(shape) + expert_parameters(shape) if shape.experts else dense_layer_parameters(shape)
-    )
+    layer = moe_layer_parameters(shape) + expert_parameters(shape) if shape.experts else dense_layer_parameters(shape)
     return shape.mtp_layers * (2 * shape.hidden * shape.hidden + layer)
 
 

@@ -228,7 +228,7 @@ def _score_flops(cell: Cell, layout: Layout) -> Array:
     heads = np.ceil(cell.shape.heads / layout.tensor) / cell.shape.heads
     tokens = layout.micro_batch * (cell.sequence / layout.context)
     executed = forward_score_flops(cell.shape, cell.sequence, causal=cell.fused_attention) * tokens * heads
-    return fused_attention_flops(executed, np.float64(cell.sequence)) if cell.fused_attention else executed
+    return fused_attention_flops(executed, np.asarray(float(cell.sequence))) if cell.fused_attention else executed
 
 
 def _score_bytes(cell: Cell, layout: Layout) -> Array:
@@ -237,7 +237,7 @@ def _score_bytes(cell: Cell, layout: Layout) -> Array:
         return np.zeros_like(layout.tensor)
     heads = np.ceil(cell.shape.heads / layout.tensor)
     queries = layout.micro_batch * (cell.sequence / layout.context)
-    return unfused_attention_bytes(heads, queries, np.float64(attended_keys(cell.shape, cell.sequence)))
+    return unfused_attention_bytes(heads, queries, np.asarray(attended_keys(cell.shape, cell.sequence)))
 
 
 def _kv_width(shape: Transformer, tensor: Array) -> Array:

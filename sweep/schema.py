@@ -16,7 +16,7 @@ def study_schema() -> dict[str, Any]:
     """Return the JSON Schema of a study file."""
     schema: dict[str, Any] = _any_of(StudyFile.model_json_schema(by_alias=True))
     definitions, properties = schema["$defs"], schema["properties"]
-    definitions["Entry"] = properties["levers"]["additionalProperties"]
+    definitions["Entry"] = _with_named_groups(properties["levers"]["additionalProperties"])
     for holder in (properties, definitions["SubSweep"]["properties"]):
         for section in SECTIONS:
             _name_quantities(holder[section], "Entry")
@@ -41,6 +41,18 @@ def _any_of(node: Any) -> Any:
     if isinstance(node, dict):
         return {("anyOf" if key == "oneOf" else key): _any_of(value) for key, value in node.items()}
     return [_any_of(item) for item in node] if isinstance(node, list) else node
+
+
+def _with_named_groups(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an entry in which a group holds quantities only, so that a range is never taken for one."""
+    names = {"propertyNames": {"enum": [name for name, row in quantities().items() if row.is_input]}}
+
+    def named(branch: dict[str, Any]) -> dict[str, Any]:
+        if branch.get("type") == "object":
+            return branch | names
+        return branch | {"items": named(branch["items"])} if branch.get("type") == "array" else branch
+
+    return entry | {"anyOf": [named(branch) for branch in entry["anyOf"]]}
 
 
 def _name_quantities(section: dict[str, Any], definition: str) -> None:

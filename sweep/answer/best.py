@@ -16,8 +16,8 @@ def best_designs(connection: duckdb.DuckDBPyConnection, study: Study) -> list[di
         return []
     name = study.objective.name
     order = f'"{name}"' if study.objective.direction == "minimize" else f'-"{name}"'
-    return (
-        connection.execute(
+    rows: list[dict[str, Any]] = (
+        connection.sql(
             f"""
             WITH best AS (
                 SELECT arg_min(design, ({order}, design)) AS design FROM designs
@@ -29,12 +29,13 @@ def best_designs(connection: duckdb.DuckDBPyConnection, study: Study) -> list[di
         .to_arrow_table()
         .to_pylist()
     )
+    return rows
 
 
 def outcomes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Return how many rows of each system and workload are ok, and the commonest reason of those that are not."""
-    return (
-        connection.execute(
+    rows: list[dict[str, Any]] = (
+        connection.sql(
             """
             SELECT system, workload, count(*) AS rows, count(*) FILTER (status = 'ok') AS ok,
                    mode(reason) FILTER (status <> 'ok') AS reason
@@ -44,3 +45,4 @@ def outcomes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         .to_arrow_table()
         .to_pylist()
     )
+    return rows

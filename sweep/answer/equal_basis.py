@@ -130,7 +130,7 @@ def pick(
     keys = [*scenarios.common, *scenarios.own]
     order = "min" if goal.direction == "minimize" else "max"
     columns = ", ".join(f'"{name}"' for name in (*keys, "system"))
-    found = connection.execute(
+    found = connection.sql(
         f"""
         SELECT {columns}, arg_min(design, ({"" if order == "min" else "-"}"{goal.name}", design)) AS design,
                {order}("{goal.name}") AS goal
@@ -138,7 +138,7 @@ def pick(
         WHERE status = 'ok' AND workload = $workload AND "{basis.metric}" <= $limit AND isfinite("{goal.name}")
         GROUP BY {columns}
         """,  # noqa: S608 - column names come from the quantity table
-        {"workload": workload, "limit": limit},
+        params={"workload": workload, "limit": limit},
     ).to_arrow_table()
     return Picks(basis, goal, workload, scenarios, tuple(found.to_pylist()))
 

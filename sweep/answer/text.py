@@ -121,8 +121,8 @@ def nominal_rows(verdict: Verdict, connection: duckdb.DuckDBPyConnection) -> lis
     for found in chosen:
         if found is None:
             return []
-        rows += connection.execute(
-            "SELECT * FROM designs WHERE design = $1", [found["design"]]
+        rows += connection.sql(
+            "SELECT * FROM designs WHERE design = $1", params=[found["design"]]
         ).to_arrow_table().to_pylist()  # fmt: skip
     return rows
 

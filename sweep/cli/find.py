@@ -21,9 +21,9 @@ def shipped_studies() -> dict[str, Path]:
     return {path.stem: path for path in sorted((configs_dir() / "studies").glob("*.yaml"))}
 
 
-def find_study(text: str) -> Path:
+def find_study(study: str | Path) -> Path:
     """Return the file of a study given by path or by the name of a shipped one. Raises ``StudyError``."""
-    path = Path(text)
+    path, text = Path(study), str(study)
     if path.is_file():
         return path
     studies = shipped_studies()

@@ -113,12 +113,18 @@ def _data(result: RunResult) -> dict[str, object]:
 
 
 def print_answer(said: Answer) -> None:
-    """Print what a run says about its study's question: sentences first, then the tables behind them."""
+    """Print what a run says about its study's question: the sentences first, then the tables behind each."""
     if said.question:
         answer(said.question)
     for section in said.sections:
         answer()
         answer(section.sentence)
-    for table in [*(table for section in said.sections for table in section.tables), *said.tables]:
+    for section in said.sections:
+        answer()
+        answer(f"-- {section.sentence.partition(':')[0]} --")
+        for table in section.tables:
+            answer()
+            answer_table(table)
+    for table in said.tables:
         answer()
         answer_table(table)

@@ -94,11 +94,11 @@ class Manifest:
 
 
 def time_shares(seconds: dict[str, float], workers: int) -> dict[str, float]:
-    """Return which shares of the workers' time went into the model, into Parquet and into everything else."""
+    """Return which shares of the workers' time went into the model, into rows, into Parquet and into all else."""
     available = seconds.get("wall", 0.0) * workers
-    if available <= 0:
+    if available <= 0 or "model" not in seconds:
         return {}
-    shares = {name: round(min(seconds[name] / available, 1.0), 4) for name in ("model", "parquet")}
+    shares = {name: round(min(seconds[name] / available, 1.0), 4) for name in ("model", "rows", "parquet")}
     return {**shares, "overhead": round(max(0.0, 1 - sum(shares.values())), 4)}
 
 

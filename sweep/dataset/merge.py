@@ -33,9 +33,19 @@ def merge(store: Store, manifest: Manifest, parts: Iterable[Part]) -> list[Part]
             waiting += part.rows
         if waiting > PENDING_ROWS + kept.num_rows:
             kept, pending, waiting = _reduced([kept, *pending], manifest), [], 0
-    kept = _reduced([kept, *pending], manifest)
-    parts_of = enumerate(_by_partition(kept, manifest.partition))
+    return write_final(store, manifest, _reduced([kept, *pending], manifest))
+
+
+def write_final(store: Store, manifest: Manifest, rows: pa.Table) -> list[Part]:
+    """Write rows, in the order of their ids, as one part per partition value; return the records of the parts."""
+    parts_of = enumerate(_by_partition(rows, manifest.partition))
     return [_final_part(store, manifest, index, *found) for index, found in parts_of]
+
+
+def drop_stale_parts(store: Store, parts: Iterable[Part]) -> None:
+    """Remove data files of an earlier state of the dataset that are not among its parts any more."""
+    for name in store.files(DATA).keys() - {part.name for part in parts}:
+        store.delete(name)
 
 
 def drop_unneeded(store: Store) -> None:

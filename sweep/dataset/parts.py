@@ -42,6 +42,7 @@ class Part:
     digest: str
     first: int
     model_seconds: float = 0.0
+    rows_seconds: float = 0.0
     parquet_seconds: float = 0.0
     simd: str = ""
 

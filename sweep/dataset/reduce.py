@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from sweep.dataset.columns import DESIGN
 
 Indices = NDArray[np.int64]
-KeepKind = Literal["all", "best", "top", "pareto", "sample"]
+KeepKind = Literal["all", "best", "top", "pareto", "sample", "trials"]
+BY_CHUNK_KINDS = frozenset({"all", "sample"})
 MERGED_KINDS = frozenset({"best", "top", "pareto"})
 
 
@@ -35,6 +36,7 @@ class Keep:
 
     ``goals`` is the objective for ``best`` and ``top``, the axes of the front for ``pareto``. ``scenarios`` are the
     columns whose combinations are kept apart. ``count`` belongs to ``top``, ``fraction`` and ``seed`` to ``sample``.
+    ``trials`` are the designs that a search proposed.
     """
 
     kind: KeepKind = "all"
@@ -48,6 +50,11 @@ class Keep:
     def merged(self) -> bool:
         """Whether parts of chunks must be reduced once more together."""
         return self.kind in MERGED_KINDS
+
+    @property
+    def by_chunk(self) -> bool:
+        """Whether every part holds one chunk, so that the parts follow each other through the space."""
+        return self.kind in BY_CHUNK_KINDS
 
 
 def reduce(table: pa.Table, keep: Keep) -> pa.Table:

@@ -42,7 +42,7 @@ def _manifest_faults(manifest: Manifest, parts: tuple[Part, ...]) -> Iterator[st
         yield "the digest of the dataset does not follow from the parts that the manifest lists"
     if sum(part.rows for part in parts) != manifest.rows:
         yield f"the manifest counts {manifest.rows:,} rows, its parts {sum(part.rows for part in parts):,}"
-    if not manifest.keep.merged:
+    if manifest.keep.by_chunk:
         yield from _range_faults(manifest, parts)
 
 

@@ -149,6 +149,7 @@ def _close(job: Job, parts: dict[int, Part], computed: list[int], seconds: dict[
         raise StudyError.at(f"drops every one of the {pruned:,} designs; loosen a condition", job.study.file, "where")
     seconds |= {
         "model": sum(parts[number].model_seconds for number in computed),
+        "rows": sum(parts[number].rows_seconds for number in computed),
         "parquet": sum(parts[number].parquet_seconds for number in computed),
     }
     final = [part for _, part in sorted(parts.items())]

@@ -91,7 +91,8 @@ def _part(job: Job, number: int) -> Part:
         bytes=size,
         digest=digest,
         first=table[DESIGN][0].as_py() if table.num_rows else chunk.first,
-        model_seconds=round(rows.seconds, 6),
+        model_seconds=round(rows.model_seconds, 6),
+        rows_seconds=round(rows.seconds - rows.model_seconds, 6),
         parquet_seconds=round(time.perf_counter() - started, 6),
         simd=simd_class(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from sweep.catalogue import Catalogue
 from sweep.dataset.columns import columns_csv
@@ -27,6 +28,7 @@ from sweep.errors import SweepError
 from sweep.space import Chunks
 from sweep.study import Study
 
+NONE_DONE: Mapping[int, Part] = MappingProxyType({})
 OURS = re.compile(rf"{DATA}/([^/]+=[^/]*/)*part-\d{{6,}}\.parquet")
 
 
@@ -79,7 +81,9 @@ def is_complete(store: Store) -> bool:
     return all(sizes.get(part.name) == part.bytes for part in earlier.parts if part.name)
 
 
-def prepare(store: Store, study: Study, catalogue: Catalogue, manifest: Manifest, done: Mapping[int, Part]) -> None:
+def prepare(
+    store: Store, study: Study, catalogue: Catalogue, manifest: Manifest, done: Mapping[int, Part] = NONE_DONE
+) -> None:
     """Write what describes the run, after clearing what a killed process left half written.
 
     A complete run has no records any more; one that is repaired gets those of its ``done`` parts back first.

@@ -29,9 +29,10 @@ NEARLY_WHOLE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of one chunk; ``seconds`` went into the model and into flattening its results."""
+    """The rows of one chunk; of ``seconds``, ``model_seconds`` went into the model, the rest into flattening."""
 
     table: pa.Table
+    model_seconds: float
     seconds: float
 
 
@@ -46,18 +47,21 @@ def evaluate_chunk(
     started = time.perf_counter()
     ids = np.arange(chunk.first, chunk.first + chunk.rows, dtype=np.int64)
     block = _Block(columns, schema, chunk.rows)
+    model_seconds = 0.0
     for cell in cells(chunk):
         with np.errstate(all="ignore"):  # NaN and infinity are values here: unknown, or never
-            _fill(block, study, catalogue, cell)
-    return Rows(block.table(ids), time.perf_counter() - started)
+            model_seconds += _fill(block, study, catalogue, cell)
+    return Rows(block.table(ids), model_seconds, time.perf_counter() - started)
 
 
-def _fill(block: _Block, study: Study, catalogue: Catalogue, cell: Cell) -> None:
+def _fill(block: _Block, study: Study, catalogue: Catalogue, cell: Cell) -> float:
+    """Put the results of a cell into the columns; return the seconds until they were known."""
+    started = time.perf_counter()
     inputs = inputs_with_origins(study, catalogue, cell.structural, cell.mesh, cell.times)
     passing = _all_true(study.where, inputs.values)
     block.keep[cell.rows] = np.broadcast_to(passing, cell.shape).reshape(-1)
     if not passing.any():
-        return
+        return time.perf_counter() - started
     try:
         results = evaluate(inputs.values)
     except ModelInputError as fault:
@@ -68,6 +72,7 @@ def _fill(block: _Block, study: Study, catalogue: Catalogue, cell: Cell) -> None
     solved = {*results, *study.metrics} - {*cell.structural, *cell.mesh}
     unsolved = np.asarray(known["status"]) != 0
     verdict = _verdict(study.require, known, unsolved)
+    seconds = time.perf_counter() - started
     for column in block.columns:
         if column.name == "status":
             block.put_codes(column, cell, ("ok", "infeasible"), (verdict != 0).astype(np.int32))
@@ -75,6 +80,7 @@ def _fill(block: _Block, study: Study, catalogue: Catalogue, cell: Cell) -> None
             block.put_codes(column, cell, reasons(study), verdict)
         elif column.name != DESIGN:
             block.put(column, cell, _value(column, cell, known), unsolved if column.name in solved else None)
+    return seconds
 
 
 def reasons(study: Study) -> tuple[str | None, ...]:

@@ -34,6 +34,13 @@ Texts = Annotated[
 ]
 
 
+def _formula(value: Any) -> Any:
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+Formula = Annotated[str, BeforeValidator(_formula), WithJsonSchema({"type": ["string", "number"]})]
+
+
 class Strict(BaseModel):
     """A mapping that refuses keys it does not know."""
 
@@ -201,10 +208,10 @@ class StudyFile(Strict):
     blocks: list[SubSweep] = []
     sample: Sample | None = None
     facts: dict[str, Scalar | dict[str, Scalar]] = {}
-    derive: dict[str, str] = {}
+    derive: dict[str, Formula] = {}
     where: Texts = []
     require: Texts = []
-    metrics: dict[str, str] = {}
+    metrics: dict[str, Formula] = {}
     objective: Objective | None = None
     keep: str = "all"
     columns: list[str] = []

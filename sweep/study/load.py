@@ -246,7 +246,10 @@ def _text(path: Path, faults: Faults, file: grammar.StudyFile) -> str:
     stream = io.StringIO()
     yaml = YAML(pure=True)
     yaml.dump(data, stream)
-    return "".join(f"# {' '.join(option.split())}\n" for option in dict.fromkeys(faults.options.values())) + stream.getvalue()
+    return (
+        "".join(f"# {' '.join(option.split())}\n" for option in dict.fromkeys(faults.options.values()))
+        + stream.getvalue()
+    )
 
 
 def _digest(file: grammar.StudyFile, catalogue: Catalogue) -> str:

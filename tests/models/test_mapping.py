@@ -71,7 +71,10 @@ def test_a_mapping_recomputes_no_more_than_memory_asks_for():
 
 def test_more_memory_keeps_every_layout():
     def layouts(memory: float) -> set[str]:
-        return {word.replace("selective", "").replace("full", "").replace("none", "") for word in label(table(CELL, memory).layout)}
+        return {
+            word.replace("selective", "").replace("full", "").replace("none", "")
+            for word in label(table(CELL, memory).layout)
+        }
 
     assert layouts(80e9) <= layouts(141e9) <= layouts(288e9)
 
@@ -152,4 +155,4 @@ def test_tables_stay_small():
     # thousands of rows, so that a block of a thousand designs stays in the cache tile by tile
     for domains in (1, 16, 64, 1024):
         for shape, domain in ((LLAMA_405B, 72), (DEEPSEEK_V3, 384)):
-            assert len(table(replace(CELL, shape=shape, domain=domain, domains=domains))) < 12000
+            assert len(table(replace(CELL, shape=shape, domain=domain, domains=domains))) < 16000

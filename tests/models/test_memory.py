@@ -74,7 +74,12 @@ def test_activations_of_figure_1_with_sequence_parallel_and_selective(name, publ
 
 @pytest.mark.parametrize(
     ("name", "sequence", "selective", "full"),
-    [("22B", 66.84, 49.42, 7.64), ("175B", 62.04, 56.53, 8.71), ("530B", 58.31, 62.04, 9.42), ("1T", 58.31, 62.04, 9.42)],
+    [
+        ("22B", 66.84, 49.42, 7.64),
+        ("175B", 62.04, 56.53, 8.71),
+        ("530B", 58.31, 62.04, 9.42),
+        ("1T", 58.31, 62.04, 9.42),
+    ],
 )
 def test_shares_of_figure_7(name, sequence, selective, full):
     # percent of the activations without any of the techniques; read from its bars, hence 0.15 points

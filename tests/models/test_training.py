@@ -32,7 +32,9 @@ def test_korthikanti_step_times_within_15_percent(shape, stages, chunks, micro_b
         "optimizer_sharding": 0,
         "attention_kernel": "unfused",
     }
-    inputs = job(DGX_A100 | UNLIMITED, shape, sequence_length=2048, global_batch=batch, domains=stages, precision="fp16")
+    inputs = job(
+        DGX_A100 | UNLIMITED, shape, sequence_length=2048, global_batch=batch, domains=stages, precision="fp16"
+    )
     slow = training_stage(inputs | mapping | {"recompute": "full", "sequence_parallel": 0})
     fast = training_stage(inputs | mapping | {"recompute": "selective", "sequence_parallel": 1})
     assert float(slow["step_time"]) == pytest.approx(full, rel=0.15)
@@ -128,7 +130,14 @@ def test_a_single_stage_has_no_bubble_and_many_micro_batches_shrink_it():
     share = []
     for stages, batch in ((1, 64), (16, 64), (16, 1024)):
         out = training_stage(
-            job(DGX_H100 | UNLIMITED, gpt(96, 12288, 96), domains=16, global_batch=batch, pipeline_parallel=stages, **fixed)
+            job(
+                DGX_H100 | UNLIMITED,
+                gpt(96, 12288, 96),
+                domains=16,
+                global_batch=batch,
+                pipeline_parallel=stages,
+                **fixed,
+            )
         )
         share.append(float(out["bubble_time"]) / float(out["step_time"]))
     assert share[0] == pytest.approx(0, abs=1e-12)

@@ -19,9 +19,7 @@ from models.transformer import (
 
 LLAMA_2_7B = Transformer(32, 4096, 11008, 32, 32, 128, 32000)
 LLAMA_2_70B = Transformer(80, 8192, 28672, 64, 8, 128, 32000)
-QWEN3_235B = Transformer(
-    94, 4096, 12288, 64, 4, 128, 151936, experts=128, experts_per_token=8, expert_ffn_hidden=1536
-)
+QWEN3_235B = Transformer(94, 4096, 12288, 64, 4, 128, 151936, experts=128, experts_per_token=8, expert_ffn_hidden=1536)
 GPT_OSS_120B = Transformer(
     36, 2880, 2880, 64, 8, 64, 201088, experts=128, experts_per_token=4, expert_ffn_hidden=2880, sliding_window=128
 )

@@ -32,9 +32,7 @@ DEEPSEEK_V3 = Transformer(
     v_head_dim=128,
     mtp_layers=1,
 )
-MIXTRAL = Transformer(
-    32, 4096, 14336, 32, 8, 128, 32000, experts=8, experts_per_token=2, expert_ffn_hidden=14336
-)
+MIXTRAL = Transformer(32, 4096, 14336, 32, 8, 128, 32000, experts=8, experts_per_token=2, expert_ffn_hidden=14336)
 
 
 def gpt(layers: int, hidden: int, heads: int, vocabulary: int = 51200) -> Transformer:

@@ -99,7 +99,7 @@ def test_currency_without_rate_is_refused(tmp_path):
 def test_later_entries_win(catalogue):
     found = catalogue.facts("cloudmatrix384", "llama-3.1-405b", "us-virginia")
     assert found["wacc"].kind == "defaults"
-    assert found["nic_price"].kind == "prices"
+    assert found["storage_price_per_chip"].kind == "prices"
     assert found["scale_out_switch_power"].entry == "roce-400g"  # the fabric's own figure over the price list's
     assert found["transceiver_price"].entry == "cloudmatrix384"  # and the system's over both
     assert found["hbm_capacity"].entry == "ascend-910c"

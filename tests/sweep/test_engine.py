@@ -186,7 +186,7 @@ def test_an_input_the_model_needs_is_the_users_sentence(tmp_path, monkeypatch):
         raise ModelInputError("chip_price", "chip_price is not known for this design, and the model needs it")
 
     monkeypatch.setattr("sweep.engine.rows.evaluate", wanting)
-    with pytest.raises(SweepError, match=r"system cloudmatrix384: chip_price is not known .* give it in the study: facts"):
+    with pytest.raises(SweepError, match=r"cloudmatrix384: chip_price is not known .* give it in the study"):
         run(*tiny_study(tmp_path), tmp_path / "results", in_process=True)
 
 
@@ -228,7 +228,7 @@ def test_the_manifest_answers_who_made_it(done):
     manifest = result.run.manifest
     assert manifest.state == "complete"
     assert manifest.run == run_id(study.digest, catalogue.digest(), manifest.digests["model"], None)
-    assert set(manifest.shares) == {"model", "parquet", "overhead"}
+    assert set(manifest.shares) == {"model", "rows", "parquet", "overhead"}
     assert sum(manifest.shares.values()) == pytest.approx(1, abs=1e-3)
     assert manifest.versions["numpy"] == np.__version__
     assert manifest.simd != ()

@@ -41,7 +41,7 @@ def test_two_workers_write_the_same_bytes(tmp_path, whole):
     assert result.run.manifest.digests == whole.digests
     assert verify(result.run) == []
     assert [progress.chunks_done for progress in seen] == list(range(len(seen)))
-    assert set(result.run.manifest.shares) == {"model", "parquet", "overhead"}
+    assert set(result.run.manifest.shares) == {"model", "rows", "parquet", "overhead"}
 
 
 @pytest.mark.slow
