@@ -39,7 +39,9 @@ class Budget:
     total: Array
 
 
-def _held(held: ChipParameters, ends: Array, sharded: NDArray[np.bool_], dense_shards: Array, expert_shards: Array) -> Array:
+def _held(
+    held: ChipParameters, ends: Array, sharded: NDArray[np.bool_], dense_shards: Array, expert_shards: Array
+) -> Array:
     """Parameters of a chip after sharding over its replicas where ``sharded`` is true."""
     dense, expert = held.dense + ends, held.expert
     return np.where(sharded, dense / dense_shards + expert / expert_shards, dense + expert)

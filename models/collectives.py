@@ -45,7 +45,8 @@ class Group:
 
     ``up`` and ``out`` are the parts of a gathered volume that one chip receives through its scale-up links and through
     its network interface; ``exchange_out`` the part of an exchanged volume that leaves the domain; ``ring_*`` and
-    ``tree_*`` the hops of one pass by tier; ``start`` [s] the fixed start; ``crosses`` says whether any group of the table leaves its domain.
+    ``tree_*`` the hops of one pass by tier; ``start`` [s] the fixed start; ``crosses`` says whether any group of the
+    table leaves its domain.
     """
 
     size: Array

@@ -30,7 +30,11 @@ ATTENTION_START: Final = 600.0
 """Tokens of sequence at which fused attention reaches half of its long-sequence rate (A100 kernel tables)."""
 
 ATTENTION_BACKWARD: Final = 2.9
-"""Backward over forward time of attention: five products instead of two, at a lower rate (step-time fit)."""
+"""Backward over forward time of fused attention: five products instead of two, at a lower rate (step-time fit)."""
+
+UNFUSED_BACKWARD: Final = 2.0
+"""Backward over forward time of unfused attention: four products instead of two, twice the trips through memory
+(Korthikanti et al. 2022 table 4: a layer of 11.9 ms backward, 7.7 ms forward)."""
 
 UNFUSED_PASSES: Final = 6.0
 """Trips of the score matrix through memory, forward, when attention is not fused: write, scale and mask, softmax,

@@ -16,14 +16,10 @@ from models.inputs import Array
 from models.mapping import Mappings
 from models.operators import roofline
 from models.transformer import Transformer
-from models.work import SCORE_PASSES, Product, Work
+from models.work import Product, Work
 
 LAUNCHES_PER_LAYER: Final = 120.0
 """Kernels of one dense layer and micro-batch, forward and backward; a layer is never faster than their launches."""
-
-MOE_LAYER_FLOOR: Final = 2.0e-3
-"""Least time of one mixture layer and micro-batch [s], forward and backward: routing, permutation, host
-synchronisation. Published steps of 2025 to 2026 imply 2 to 11 ms, falling with software and captured graphs."""
 
 CONTEXT_EXPOSED: Final = 0.79
 """Part of the context-parallel exchange that attention does not hide (step-time fit)."""
@@ -33,8 +29,9 @@ CONTEXT_EXPOSED: Final = 0.79
 class Machine:
     """The speeds of a design: rates after efficiency; every field has the mapping axis last, of length 1.
 
-    ``matrix_peak`` before efficiency; ``matrix_rate``, ``head_rate``, ``score_rate`` [FLOP/s]; ``memory_rate`` [byte/s]; ``launch`` [s]. The overlaps are
-    the parts of a communication that computation can hide; ``imbalance`` the load of the fullest expert rank.
+    ``matrix_peak`` before efficiency; ``matrix_rate``, ``head_rate``, ``score_rate`` [FLOP/s]; ``memory_rate``
+    [byte/s]; ``launch`` and ``moe_floor`` [s]. The overlaps are the parts of a communication that computation can
+    hide; ``imbalance`` the load of the fullest expert rank.
     """
 
     matrix_peak: Array
@@ -43,6 +40,7 @@ class Machine:
     score_rate: Array
     memory_rate: Array
     launch: Array
+    moe_floor: Array
     fabric: Fabric
     tensor_overlap: Array
     expert_overlap: Array
@@ -93,7 +91,7 @@ def slot(shape: Transformer, table: Mappings, work: Work, machine: Machine) -> S
     routed, routed_again = _products(work.routed, machine.matrix_rate, memory)
     head, _ = _products((work.head,), machine.head_rate, memory)
     score = work.score_flops / machine.score_rate + work.score_bytes / memory
-    compute = dense + routed * machine.imbalance + SCORE_PASSES * score
+    compute = dense + routed * machine.imbalance + work.score_passes * score
     again = dense_again + routed_again * machine.imbalance + work.score_again * score
     again = again + work.vector_again_bytes / memory
     vector = work.vector_bytes / memory
@@ -106,5 +104,5 @@ def slot(shape: Transformer, table: Mappings, work: Work, machine: Machine) -> S
     expert = _expert_time(work, table, machine, busy) if work.routed else np.zeros(())
     layers = layers + expert
     launches = shape.layers * LAUNCHES_PER_LAYER * (1.0 + work.full_recompute / 3.0) * machine.launch
-    body = np.maximum(layers, launches + shape.moe_layers * MOE_LAYER_FLOOR)
+    body = np.maximum(layers, launches + shape.moe_layers * machine.moe_floor)
     return Slot(compute, again, vector, tensor, context, expert, body - layers, body, np.asarray(head))

@@ -8,6 +8,7 @@ import numpy as np
 
 from models.collectives import Fabric
 from models.inputs import Array, Known, ModelInputError, number, number_or_nan
+from models.quantities import quantities
 from models.slot import Machine
 
 EFFICIENCY: Final = {
@@ -25,15 +26,6 @@ MATRIX_FORMATS: Final = tuple(EFFICIENCY)
 
 WIDE: Final = {"fp8": "bf16", "fp4": "bf16", "int8": "bf16"}
 """The format of attention scores and output head where the products of the layers are narrow."""
-
-DEFAULT_OVERLAP: Final = {
-    "tensor_parallel_overlap": 0.0,
-    "expert_parallel_overlap": 0.86,
-    "data_parallel_overlap": 1.0,
-    "expert_imbalance": 1.0,
-}
-"""Used when an input is absent: the defaults of the quantity table."""
-
 
 def matrix_peak(known: Known, precision: str) -> Array:
     """Dense peak of a number format per chip [FLOP/s]; NaN where the chip does not have it."""
@@ -53,10 +45,13 @@ def _last(value: Array) -> Array:
     return value[..., None]
 
 
-def _share(known: Known, name: str) -> Array:
-    value = np.asarray(known.get(name, DEFAULT_OVERLAP[name]), dtype=np.float64)
-    if not ((value >= 0) & (value <= 1)).all():
-        raise ModelInputError(name, f"{name} must lie between 0 and 1")
+def _assumed(known: Known, name: str) -> Array:
+    """Return a software assumption, or the default of the quantity table (its unit is that of the model)."""
+    value = np.asarray(known.get(name, quantities()[name].default), dtype=np.float64)
+    row = quantities()[name]
+    low, high = row.minimum or 0.0, np.inf if row.maximum is None else row.maximum
+    if not ((value >= low) & (value <= high)).all():
+        raise ModelInputError(name, f"{name} must lie between {low:g} and {high:g}")
     return value
 
 
@@ -87,7 +82,6 @@ def machine_of(known: Known, precision: str) -> Machine:
     peak, wide = matrix_peak(known, precision), _wide_peak(known, precision)
     efficiency = np.asarray(1.0) if np.isnan(peak).all() else positive(known, EFFICIENCY[precision])
     wide_efficiency = positive(known, "gemm_efficiency_bf16")
-    imbalance = np.asarray(known.get("expert_imbalance", 1.0), dtype=np.float64)
     return Machine(
         matrix_peak=_last(peak),
         matrix_rate=_last(peak * efficiency),
@@ -95,9 +89,10 @@ def machine_of(known: Known, precision: str) -> Machine:
         score_rate=_last(wide * positive(known, "attention_efficiency")),
         memory_rate=_last(positive(known, "hbm_bandwidth") * positive(known, "hbm_efficiency")),
         launch=_last(number(known, "kernel_launch_time")),
+        moe_floor=_last(_assumed(known, "moe_layer_floor")),
         fabric=fabric_of(known),
-        tensor_overlap=_last(_share(known, "tensor_parallel_overlap")),
-        expert_overlap=_last(_share(known, "expert_parallel_overlap")),
-        data_overlap=_last(_share(known, "data_parallel_overlap")),
-        imbalance=_last(imbalance),
+        tensor_overlap=_last(_assumed(known, "tensor_parallel_overlap")),
+        expert_overlap=_last(_assumed(known, "expert_parallel_overlap")),
+        data_overlap=_last(_assumed(known, "data_parallel_overlap")),
+        imbalance=_last(_assumed(known, "expert_imbalance")),
     )

@@ -81,7 +81,7 @@ def _data_time(table: Mappings, work: Work, machine: Machine, slot: Array) -> Ar
     exposed = back + front - machine.data_overlap * hidden
     sharded = (layout.sharding >= 3.0) & (layout.pipeline == 1.0)
     if not sharded.any():
-        return exposed
+        return np.asarray(exposed)
     traffic = 3.0 * SHARDED_RING * gather
     square, other = slot * slot, traffic * traffic
     mixed = np.sqrt(np.sqrt(square * square + other * other)) + SHARDED_EXPOSED * traffic

@@ -101,19 +101,14 @@ def solve(table: Mappings, amount: Work, machine: Machine, memory: Array, cell: 
     longest axis. Neither changes a bit, since every operation is elementwise.
     """
     mesh = mesh_of(machine, memory)
-    if int(np.prod(mesh, dtype=np.int64)) > 1 and int(np.prod(mesh, dtype=np.int64)) * len(table) > SLAB:
+    designs = int(np.prod(mesh, dtype=np.int64))
+    if designs > 1 and designs * len(table) > SLAB:
         axis = int(np.argmax(mesh))
-        halves = [
-            solve(
-                table,
-                amount,
-                map_columns(machine, lambda column, part=part: _cut(column, axis, part)),
-                _cut(memory, axis, part),
-                cell,
-            )
-            for part in (slice(0, mesh[axis] // 2), slice(mesh[axis] // 2, None))
+        halves = (slice(0, mesh[axis] // 2), slice(mesh[axis] // 2, None))
+        parts = [
+            solve(table, amount, _cut_machine(machine, axis, half), _cut(memory, axis, half), cell) for half in halves
         ]
-        return stack(halves, axis)
+        return stack(parts, axis)
     times = _times(table, amount, machine, memory, cell, mesh)
     index = np.argmin(times, axis=-1)
     best = np.take_along_axis(times, index[..., None], axis=-1)
@@ -124,11 +119,16 @@ def solve(table: Mappings, amount: Work, machine: Machine, memory: Array, cell: 
     return Winners(np.where(count > 0, index, least), np.asarray(count), np.asarray(near))
 
 
-def _cut(column: Array, axis: int, part: slice) -> Array:
+def _cut(column: NDArray[Any], axis: int, part: slice) -> NDArray[Any]:
     """Cut an array of the open mesh along an axis it may not depend on."""
     if column.ndim <= axis or column.shape[axis] == 1:
         return column
     return column[(slice(None),) * axis + (part,)]
+
+
+def _cut_machine(machine: Machine, axis: int, part: slice) -> Machine:
+    """Cut every speed along an axis; the mapping axis, which is last and has length 1, stays."""
+    return map_columns(machine, lambda column: _cut(column, axis, part))
 
 
 def _times(table: Mappings, amount: Work, machine: Machine, memory: Array, cell: Cell, mesh: tuple[int, ...]) -> Array:

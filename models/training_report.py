@@ -106,7 +106,7 @@ def executed_flops_per_token(cell: Cell, recompute: Array) -> Array:
     scores = forward_score_flops(shape, cell.sequence, causal=cell.fused_attention)
     full = recompute == FULL
     scores_again = full if cell.fused_attention else recompute > NONE
-    return 3.0 * forward_matrix_flops(shape) + full * layers + (3.0 + scores_again) * scores
+    return np.asarray(3.0 * forward_matrix_flops(shape) + full * layers + (3.0 + scores_again) * scores)
 
 
 def _rates(cell: Cell, best: Mappings, whole: Step, peak: Array) -> dict[str, Array]:
@@ -137,7 +137,7 @@ def report(
     machine: Machine,
     reason: NDArray[np.int16],
 ) -> dict[str, Any]:
-    """Return the metrics of the best mappings; where memory is short, its metrics are those of the one that needs least."""
+    """Return the metrics of the best mappings; where memory is short, its metrics are those of the least demanding."""
     ok = reason == Reason.NONE
     need, layout = best.budget, best.layout
     timed = _times(best, times, whole) | _rates(cell, best, whole, machine.matrix_peak)

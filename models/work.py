@@ -21,6 +21,7 @@ from models.operators import (
     ELEMENT_BYTES,
     GROUPED_EFFICIENCY,
     PERMUTE_BYTES,
+    UNFUSED_BACKWARD,
     VECTOR_BACKWARD,
     fused_attention_flops,
     gemm_bytes,
@@ -42,6 +43,10 @@ from models.transformer import (
 
 SELECTIVE_VECTOR: Final = 0.3
 """Part of the forward vector work that selective recomputation repeats with fused attention: norms, activation."""
+
+BACKWARD_TENSOR_EXPOSED: Final = 0.5
+"""Part of the backward tensor-parallel messages that is exposed: Megatron hides those of the input gradient behind the
+product of the weight gradient, and the re-gathers of sequence parallelism entirely."""
 
 REMADE: Final = ("q_up", "kv_up")
 """Products that selective recomputation repeats: the up-projections of latent attention."""
@@ -75,6 +80,7 @@ class Work:
     head: Product
     score_flops: Array
     score_bytes: Array
+    score_passes: Array
     score_again: Array
     vector_bytes: Array
     vector_again_bytes: Array
@@ -106,7 +112,7 @@ def work(cell: Cell, table: Mappings, precision: str) -> Work:
     permute = shape.moe_layers * PERMUTE_BYTES * tokens / layout.tensor * shape.experts_per_token * shape.hidden
     held = chip_parameters(shape, layout.tensor, layout.pipeline, layout.expert)
     ends = np.where(layout.pipeline > 1.0, np.maximum(held.first, held.last), held.first + held.last)
-    tensor_messages = 8.0 * shape.dense_layers + (8.0 if shape.shared_width else 4.0) * shape.moe_layers
+    tensor_pairs = shape.dense_layers + (1.0 if shape.shared_width else 0.5) * shape.moe_layers
     routed_copies = tokens / layout.tensor * shape.experts_per_token * shape.hidden
     return Work(
         dense=tuple(_dense_products(shape, layout, tokens, element)),
@@ -114,10 +120,11 @@ def work(cell: Cell, table: Mappings, precision: str) -> Work:
         head=_product(tokens, shape.vocabulary / layout.tensor, _column(layout, shape.hidden), 2.0, 1.0, full * 0.0),
         score_flops=_score_flops(cell, layout),
         score_bytes=_score_bytes(cell, layout),
+        score_passes=_column(layout, 1.0 + (ATTENTION_BACKWARD if cell.fused_attention else UNFUSED_BACKWARD)),
         score_again=full if cell.fused_attention else full + selective,
         vector_bytes=(1.0 + VECTOR_BACKWARD) * vector + permute + accumulate + (3.0 + full) * cast,
         vector_again_bytes=vector * (full + (SELECTIVE_VECTOR * selective if cell.fused_attention else 0.0)),
-        tensor_messages=tensor_messages * (1.0 + 0.5 * full) + 3.0,
+        tensor_messages=4.0 * tensor_pairs * (1.0 + BACKWARD_TENSOR_EXPOSED + full) + 3.0,
         tensor_volume=2.0 * tokens * shape.hidden,
         context_messages=shape.layers * (3.0 + full),
         context_volume=2.0 * tokens * layout.context * _kv_width(shape, layout.tensor),
@@ -220,7 +227,7 @@ def _accumulated(shape: Transformer, layout: Layout) -> Array:
     plain = layer_parameters(shape, layout.tensor, shape.ffn_hidden)
     mixed = layer_parameters(shape, layout.tensor, shape.shared_width) + router_parameters(shape)
     mixed = mixed + np.ceil(shape.experts / layout.expert) * mlp_parameters(shape, shape.expert_ffn_hidden)
-    return ACCUMULATE_BYTES * (shape.dense_layers * plain + shape.moe_layers * mixed)
+    return np.asarray(ACCUMULATE_BYTES * (shape.dense_layers * plain + shape.moe_layers * mixed))
 
 
 def _score_flops(cell: Cell, layout: Layout) -> Array:
@@ -258,6 +265,3 @@ def _crossing(shape: Transformer, table: Mappings) -> Array:
         missed = missed * (1.0 - 1.0 / domains)
     return domains * (1.0 - missed) / chosen
 
-
-SCORE_PASSES: Final = 1.0 + ATTENTION_BACKWARD
-"""Forward and backward time of the attention scores over their forward time."""

@@ -27,6 +27,7 @@ from sweep.space import Axis, Block, Chunks, Space, zip_axis
 from sweep.study import Study
 
 FIRST_ROWS = 5
+FIRST_DESIGNS = 64
 CALIBRATION_SECONDS = 0.3
 CALIBRATION_PIECES = 8
 
@@ -163,7 +164,7 @@ class _Piece:
 
 def _calibrated(study: Study, catalogue: Catalogue) -> tuple[pa.Table, Calibration]:
     """Return the first rows, and what pieces of the study cost; the first rows also warm the caches up."""
-    head = _piece(study.space.blocks[0], (0,) * len(study.space.blocks[0].axes), FIRST_ROWS)
+    head = _piece(study.space.blocks[0], (0,) * len(study.space.blocks[0].axes), FIRST_DESIGNS)
     first = _first(head, _evaluated(study, catalogue, head))
     overhead = parquet_bytes(first.slice(0, 0), study.input_names).size
     seconds: list[list[float]] = [[] for _ in study.space.blocks]

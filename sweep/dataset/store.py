@@ -88,11 +88,15 @@ class LocalStore:
         return found
 
     def delete(self, name: str) -> None:
-        """Remove a file."""
+        """Remove a file, and its folder when that is empty now."""
+        path = self.root / name
         try:
-            (self.root / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(error, self.location) from error
+        if path.parent != self.root:
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ A trial fixes levers only. Scenarios are what the world decides: every one of th
 lever axis is one parameter: the place on the axis when its values are ordered numbers, the values as words otherwise.
 Systems with axes of their own form blocks of the space; which block a trial is in is a parameter too, and an axis that
 differs between blocks is a parameter of that block alone.
+
+A genetic sampler breeds only parameters that every trial has, so it is given those of all blocks; the ones that a
+trial's own block does not use are inherited without effect, as introns are.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sweep.dataset.columns import TIMES
 from sweep.errors import StudyError
 from sweep.space import Axis, Block, Space, Value
 from sweep.study import Study
@@ -23,7 +27,8 @@ if TYPE_CHECKING:
     import optuna
 
 BLOCK = "block"
-MAX_CATEGORIES = 10_000
+MAX_CATEGORIES = 1_000
+"""A longer axis is numbered; as unordered words it would leave a sampler nothing to learn from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class LeverSpace:
     study: Study
 
     def __post_init__(self) -> None:
+        for axis in (axis for block in self.space.blocks for axis in block.axes):
+            self._refuse_mixed(axis)
         if self.size < 2:
             raise StudyError.at("has one design only: give its levers several values", self.study.file, "levers")
 
@@ -51,7 +58,18 @@ class LeverSpace:
 
     def is_lever(self, axis: Axis) -> bool:
         """Return whether a planner chooses the place on an axis: all of its quantities are levers."""
-        return all(self.study.roles[name] == "lever" for name in axis.names)
+        return self._roles(axis) == {"lever"}
+
+    def _roles(self, axis: Axis) -> set[str]:
+        return {self.study.roles[name] for name in axis.names if name in self.study.roles}  # not the index of a sample
+
+    def _refuse_mixed(self, axis: Axis) -> None:
+        """Raise ``StudyError`` where levers move with scenarios; the precision of a workload may."""
+        if len(self._roles(axis)) == 1 or "workload" in axis.names:
+            return
+        names = ", ".join(name for name in axis.names if name in self.study.roles)
+        message = f"{names} move together, but some are levers and some scenarios; a search chooses levers alone"
+        raise StudyError.at(message, self.study.file)
 
     def lever_axes(self, block: Block) -> list[Axis]:
         """Return the axes of a block that hold levers."""
@@ -79,13 +97,16 @@ class LeverSpace:
                 axes.setdefault(parameter(axis), set()).add(axis)
         return frozenset(name for name, found in axes.items() if len(found) == 1)
 
-    def suggest(self, trial: optuna.Trial) -> Point:
-        """Return the point of a trial, asking the sampler for what it has not fixed yet."""
+    def suggest(self, trial: optuna.Trial, *, every_block: bool) -> Point:
+        """Return the point of a trial; with ``every_block`` the parameters of the other blocks are drawn as well."""
         number = 0
         if len(self._labels) > 1:
             number = self._labels.index(trial.suggest_categorical(BLOCK, self._labels))
-        places = [self._place(trial, axis, number) for axis in self.lever_axes(self.space.blocks[number])]
-        return Point(number, tuple(places))
+        drawn = {
+            block: tuple(self._place(trial, axis, block) for axis in self.lever_axes(self.space.blocks[block]))
+            for block in (range(len(self._labels)) if every_block else (number,))
+        }
+        return Point(number, drawn[number])
 
     def _place(self, trial: optuna.Trial, axis: Axis, block: int) -> int:
         name = parameter(axis)
@@ -99,11 +120,19 @@ class LeverSpace:
         return words.index(trial.suggest_categorical(name, words))
 
     def values(self, point: Point) -> dict[str, Value]:
-        """Return the levers of a point [human units; multipliers for ``times`` axes], constants included."""
+        """Return the levers of a point by column [unit of the column], constants included."""
         block = self.space.blocks[point.block]
         fixed = {name: value for name, value in block.constants.items() if self.study.roles.get(name) == "lever"}
         axes = zip(self.lever_axes(block), point.places, strict=True)
-        return fixed | {name: axis.value(name, place) for axis, place in axes for name in axis.names}
+        return fixed | {
+            name + TIMES if name in axis.times else name: axis.value(name, place)
+            for axis, place in axes
+            for name in axis.names
+        }
+
+    def scenarios(self, block: Block) -> int:
+        """Return in how many scenarios every point of a block is evaluated."""
+        return block.size // self._block_size(block)
 
     def points(self, start: int, stop: int) -> list[Point]:
         """Return the lever combinations number ``start`` to ``stop - 1`` in the order of the space."""
@@ -125,13 +154,13 @@ def parameter(axis: Axis) -> str:
 
 
 def ordered(axis: Axis) -> bool:
-    """Return whether places on an axis are ordered as its values are."""
+    """Return whether the parameter is the place on the axis: its values rise or fall, or are too many for words."""
+    if axis.size > MAX_CATEGORIES:
+        return True
     if len(axis.names) != 1:
         return False
-    values = axis.values(axis.names[0], 0, axis.size) if axis.size <= MAX_CATEGORIES else None
-    if values is None:
-        return True
-    return values.dtype.kind in "if" and bool((np.diff(values) > 0).all())
+    values = axis.values(axis.names[0], 0, axis.size)
+    return values.dtype.kind in "if" and bool((np.diff(values) > 0).all() or (np.diff(values) < 0).all())
 
 
 def labels(axis: Axis) -> list[str]:

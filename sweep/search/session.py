@@ -1,7 +1,14 @@
-"""One Optuna study on disk: asking a batch, telling it, and finding again what was asked or told before."""
+"""One Optuna study on disk: asking a batch, telling it, and finding again what was told before.
+
+The journal is a log of lines. A mark is left in it after every whole batch, and a search that is taken up again cuts
+the journal back to the last mark: the batch that was under way is asked anew, from the same state and with the same
+seeds, so a search that was killed anywhere, or extended, has the trials of one that ran through.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +24,12 @@ from sweep.study import Objective
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.storages import JournalStorage
 
 JOURNAL = "trials.journal"
 INFEASIBLE = "infeasible share"
 POINT = "point"
+MARK = "told in whole batches"
 
 
 @dataclass(frozen=True)
@@ -39,19 +48,16 @@ class Session:
     ) -> Session:
         """Open the journal in a run's folder, or begin one. Raises ``SweepError`` when it cannot be read or written."""
         import optuna  # noqa: PLC0415
-        from optuna.storages import JournalStorage  # noqa: PLC0415
-        from optuna.storages.journal import JournalFileBackend  # noqa: PLC0415
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        path = Path(location) / JOURNAL
+        path, name = Path(location, JOURNAL), Path(location).name
         try:
-            storage = JournalStorage(JournalFileBackend(str(path)))
-            found = optuna.create_study(
-                storage=storage,
-                study_name=Path(location).name,
-                directions=[goal.direction for goal in goals],
-                load_if_exists=True,
-            )
+            storage = _storage(path)
+            if any(study.study_name == name for study in storage.get_all_studies()):
+                found = optuna.load_study(study_name=name, storage=storage)
+            else:
+                directions = [goal.direction for goal in goals]
+                found = optuna.create_study(storage=storage, study_name=name, directions=directions)
         except (OSError, ValueError, KeyError) as error:
             raise SweepError(f"{path} cannot be used as the journal of a search: {error}") from error
         return cls(found, levers, sampler, seed, batch)
@@ -61,41 +67,28 @@ class Session:
         """Finished trials in order."""
         return [trial for trial in self.optuna_study.get_trials(deepcopy=False) if trial.state.is_finished()]
 
-    def ask(self, most: int) -> list[tuple[optuna.Trial, Point]]:
-        """Return the trials of the current batch with their points: those a killed process left, then new ones.
+    def ask(self, count: int) -> list[tuple[optuna.Trial, Point]]:
+        """Return new trials with their points; each is drawn with a seed of its own."""
+        first = len(self.optuna_study.get_trials(deepcopy=False))
+        return [self._ask(number) for number in range(first, first + count)]
 
-        A batch ends at a multiple of ``batch`` trials, so that its borders do not depend on interruptions.
-        """
-        import optuna  # noqa: PLC0415
-
-        trials = self.optuna_study.get_trials(deepcopy=False)
-        open_trials = [
-            optuna.Trial(self.optuna_study, trial._trial_id)  # noqa: SLF001  (Optuna has no public way to go on with it)
-            for trial in trials
-            if not trial.state.is_finished()
-        ]
-        count = min(self.batch - (len(trials) - len(open_trials)) % self.batch, most)
-        asked = [(trial, self._suggest(trial)) for trial in open_trials]
-        while len(asked) < count:
-            self._seed(len(self.optuna_study.get_trials(deepcopy=False)))
-            trial = self.optuna_study.ask()
-            asked.append((trial, self._suggest(trial)))
-        return asked
-
-    def _seed(self, number: int) -> None:
-        self.optuna_study.sampler = make_sampler(self.sampler, self.seed, number, self.batch)
-
-    def _suggest(self, trial: optuna.Trial) -> Point:
+    def _ask(self, number: int) -> tuple[optuna.Trial, Point]:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna warns of categories that TPE treats as unordered, as they are
-            point = self.levers.suggest(trial)
+            warnings.simplefilter("ignore")  # Optuna tells of its own experimental and deprecated parts
+            self.optuna_study.sampler = make_sampler(self.sampler, self.seed, number, self.batch)
+            trial = self.optuna_study.ask()
+            point = self.levers.suggest(trial, every_block=self.sampler == "nsgaii")
         trial.set_user_attr(POINT, [point.block, *point.places])
-        return point
+        return trial, point
 
-    def tell(self, trial: optuna.Trial, score: Score) -> None:
-        """Record what a trial reached."""
-        trial.set_constraint(INFEASIBLE, score.violation)
-        self.optuna_study.tell(trial, list(score.values))
+    def tell(self, scores: Sequence[tuple[optuna.Trial, Score]]) -> None:
+        """Record what the trials of a batch reached."""
+        for trial, score in scores:
+            trial.set_constraint(INFEASIBLE, score.violation)
+            self.optuna_study.tell(trial, list(score.values))
+        told = len(self.told)
+        if told % self.batch == 0:
+            self.optuna_study.set_user_attr(MARK, told)
 
     def found(self) -> list[Found]:
         """Return what every told trial reached, in order."""
@@ -107,3 +100,40 @@ class Session:
             )
             for trial in self.told
         ]
+
+
+def rewind(location: str) -> None:
+    """Cut the journal of a search back to the end of its last whole batch, or to nothing."""
+    path = Path(location, JOURNAL)
+    if not path.exists():
+        return
+    end = kept = 0
+    with path.open("rb") as journal:
+        for line in journal:
+            end += len(line)
+            if _is_mark(line):
+                kept = end
+    if path.stat().st_size > kept:
+        os.truncate(path, kept)
+
+
+def _is_mark(line: bytes) -> bool:
+    if not line.endswith(b"\n") or MARK.encode() not in line:
+        return False
+    return MARK in json.loads(line).get("user_attr", {})
+
+
+def _storage(path: Path) -> JournalStorage:
+    from optuna.storages import JournalStorage  # noqa: PLC0415
+    from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend  # noqa: PLC0415
+
+    class Locked(BaseJournalFileLock):
+        """No lock of the journal's own: the run's folder is locked, and a killed process leaves that lock free."""
+
+        def acquire(self) -> bool:
+            return True
+
+        def release(self) -> None:
+            return None
+
+    return JournalStorage(JournalFileBackend(str(path), Locked()))

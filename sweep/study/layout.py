@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sweep.errors import nearest
 from sweep.study import grammar
 from sweep.study.axes import Grid, Grids, Listed, Reader
+from sweep.study.spaces import listed
 from sweep.study.study import Role
 from sweep.study.workloads import Job
 from sweep.yaml_source import Path_
@@ -157,6 +158,7 @@ def _cut(grids: Grids, systems: Sequence[str]) -> Grids:
 
 
 def _taken(grid: Grid, keep: Sequence[int]) -> Grid:
-    if isinstance(grid, Listed):
-        return replace(grid, values=tuple(grid.values[index] for index in keep))
-    return grid
+    values = listed(grid)
+    return Listed(
+        grid.name, tuple(values[index] for index in keep), grid.times, isinstance(grid, Listed) and grid.scalar
+    )

@@ -1,6 +1,7 @@
 """What other programs see: the same numbers in pyarrow, DuckDB, Polars and pandas; SQL that cannot touch anything."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pandas as pd
@@ -9,10 +10,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import fs
 from tiny_study import TINY, tiny_model, tiny_study
 
 from models.quantities import quantities
-from sweep.dataset import open_run
+from sweep.dataset import open_run, verify
 from sweep.dataset.query import query
 from sweep.dataset.reduce import Goal, Keep, reduce
 from sweep.engine import run
@@ -175,3 +177,19 @@ def test_latest_may_be_a_text_file(result):
     assert open_run(link).manifest.run == result.run.manifest.run
     link.unlink()
     link.symlink_to(name)
+
+
+def test_an_object_store_holds_a_run_as_a_folder_does(result, tmp_path, monkeypatch):
+    bucket = fs._MockFileSystem()
+    monkeypatch.setattr("sweep.engine.rows.evaluate", tiny_model)
+    opening = SimpleNamespace(from_uri=lambda uri: (bucket, uri.removeprefix("mock://")))
+    names = SimpleNamespace(FileSystem=opening, FileSelector=fs.FileSelector, FileType=fs.FileType)
+    monkeypatch.setattr("sweep.dataset.store.fs", names)
+    study, catalogue = tiny_study(tmp_path)
+    first = run(study, catalogue, "mock://bucket/results", in_process=True)
+    assert first.run.manifest.digests["dataset"] == result.run.manifest.digests["dataset"]
+    assert run(study, catalogue, "mock://bucket/results", in_process=True).computed == 0
+    found = open_run("mock://bucket/results/tiny/latest")
+    assert verify(found) == []
+    assert found.arrow().equals(result.run.arrow())
+    assert query(found, "SELECT count(*) AS n FROM designs").to_pylist() == [{"n": result.run.manifest.rows}]

@@ -12,8 +12,11 @@ from models.inputs import ModelInputError
 from models.quantities import quantities
 from sweep.dataset import open_run, verify
 from sweep.dataset.layout import run_id
+from sweep.dataset.store import open_store
 from sweep.engine import run
 from sweep.engine.cells import cells
+from sweep.engine.job import Job, run_chunk
+from sweep.engine.prepare import first_manifest, prepare
 from sweep.errors import Interrupted, StudyError, SweepError
 from sweep.inputs import inputs_with_origins
 from sweep.space import Block, Chunks, Space, linear_axis, list_axis, zip_axis
@@ -78,7 +81,7 @@ def test_numbers_equal_the_model_one_design_at_a_time(done):
         speed = known["domains"] * known["scale_up_size"] * np.sqrt(known["scale_up_bandwidth"])
         if rows[number]["time_to_train"] is not None:
             assert rows[number]["time_to_train"] == (1e12 / speed / 86400).item()
-            assert rows[number]["facility_power"] == 3e3 * known["domains"] * known["scale_up_size"].item() / 1e6
+            assert rows[number]["facility_power"] == 3e3 * float(known["domains"] * known["scale_up_size"]) / 1e6
 
 
 def test_infeasible_rows_stay_with_their_reason(done):
@@ -213,6 +216,19 @@ def test_ctrl_c_keeps_finished_parts(tmp_path):
     assert verify(result.run) == []
 
 
+def test_a_worker_needs_no_file_of_the_catalogue(tmp_path, monkeypatch):
+    study, catalogue = tiny_study(tmp_path)
+    manifest, location = first_manifest(study, catalogue, tmp_path, None)
+    prepare(open_store(location), study, catalogue, manifest)
+
+    def gone(*_):
+        raise FileNotFoundError("on another machine")
+
+    monkeypatch.setattr("sweep.catalogue.catalogue.read_entry", gone)
+    found = [run_chunk(Job(study, catalogue, location, manifest), number) for number in range(manifest.chunks)]
+    assert sum(part.rows for part in found) == 612
+
+
 def test_progress_ends_at_the_whole(tmp_path):
     study, catalogue = tiny_study(tmp_path)
     seen = []
@@ -233,6 +249,26 @@ def test_the_manifest_answers_who_made_it(done):
     assert manifest.versions["numpy"] == np.__version__
     assert manifest.simd != ()
     assert open_run(result.run.location).manifest == manifest
+
+
+SAMPLED = """
+sample:
+  method: random
+  points: 200
+  over:
+    chip_failure_rate: {from: 0.01, to: 0.1, unit: 1/yr}
+    scale_out_bandwidth: {from: 0.5, to: 2, times: true}
+"""
+
+
+def test_sampled_designs_carry_their_number_and_values(tmp_path):
+    study, catalogue = tiny_study(tmp_path, TINY + SAMPLED)
+    result = run(study, catalogue, tmp_path / "results", in_process=True, limit=500)
+    for number, row in rows_by_id(result).items():
+        design = study.space.design(number)
+        assert row["sample"] == design["sample"] == number % 200
+        assert row["chip_failure_rate"] == design["chip_failure_rate"]
+        assert row["scale_out_bandwidth_times"] == design["scale_out_bandwidth"]
 
 
 def places_of(found):

@@ -153,7 +153,7 @@ def test_a_repair_that_is_stopped_loses_nothing(tmp_path):
 
 def test_records_and_partial_parts_go_when_the_run_is_complete(tmp_path):
     result = finish(tmp_path, TINY + "keep: best\n")
-    names = {path.relative_to(result.run.location).parts[0] for path in Path(result.run.location).rglob("*.*")}
+    names = {path.name for path in Path(result.run.location).iterdir()}
     assert names == {".lock", "manifest.json", "study.yaml", "columns.csv", "sources.csv", "data"}
 
 

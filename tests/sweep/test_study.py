@@ -47,6 +47,15 @@ def test_zip_moves_together(tmp_path: Path) -> None:
     assert pairs == {(0.05, 0.9), (0.09, 0.7)}
 
 
+def test_a_zip_with_the_system_is_cut_for_the_system_that_has_a_section(tmp_path: Path) -> None:
+    text = changed("  system: [cloudmatrix384, gb200-nvl72]\n  domains: [3, 11, 45]\n", "").replace(
+        "scenarios:", "  zip: {system: [cloudmatrix384, gb200-nvl72], domains: {from: 2, to: 9, steps: 2}}\nscenarios:"
+    )
+    space = load_text(tmp_path, text).space
+    found = {(space.design(number)["system"], space.design(number)["domains"]) for number in range(space.size)}
+    assert found == {("cloudmatrix384", 2), ("gb200-nvl72", 9)}
+
+
 @pytest.mark.parametrize(
     ("entry", "values"),
     [
