@@ -50,6 +50,10 @@ UNFUSED: Final = ("korthikanti22", "narayanan21", "bloom", "vtrain", "neuron", "
 UNSHARDED_SEQUENCE: Final = ("narayanan21", "bloom", "vtrain", "opt", "gpt-neox")
 """Sources whose software predates sequence parallelism."""
 
+CLUSTERS: Final = {"bloom": {"scale_out_bandwidth": 4 * 12.5e9 / 8}}
+"""What a source says about its cluster that differs from the catalogue's system. Jean Zay: eight A100 share four
+Omni-Path links of 100 Gbit/s (model card of bigscience/bloom, hardware)."""
+
 IMPOSSIBLE: Final = {
     "bloom-prequel-0013": "implies more than the peak",
     "bloom-prequel-0014": "implies more than the peak",
@@ -155,6 +159,11 @@ def _attention(row: Mapping[str, str]) -> dict[str, float]:
     return {"attention_efficiency": 0.35} if early else {}
 
 
+def _cluster(source: str) -> dict[str, float]:
+    """Facts of the cluster of a source."""
+    return next((facts for prefix, facts in CLUSTERS.items() if source.startswith(prefix)), {})
+
+
 def _left_out(row: Mapping[str, str]) -> str:
     """Why a row is not predicted although its mapping may be known; empty when it is."""
     features, model = row["other_features"].lower(), row["model"]
@@ -219,6 +228,7 @@ def read_run(row: Mapping[str, str], catalogue: Catalogue) -> Run:
     inputs = (
         speeds(catalogue, SYSTEMS[row["chip"]])
         | _attention(row)
+        | _cluster(source)
         | {
             "shape": shape,
             "precision": precision,

@@ -27,6 +27,7 @@ MATRIX_FORMATS: Final = tuple(EFFICIENCY)
 WIDE: Final = {"fp8": "bf16", "fp4": "bf16", "int8": "bf16"}
 """The format of attention scores and output head where the products of the layers are narrow."""
 
+
 def matrix_peak(known: Known, precision: str) -> Array:
     """Dense peak of a number format per chip [FLOP/s]; NaN where the chip does not have it."""
     return number_or_nan(known, f"peak_{precision}")

@@ -264,4 +264,3 @@ def _crossing(shape: Transformer, table: Mappings) -> Array:
     for _ in range(chosen):
         missed = missed * (1.0 - 1.0 / domains)
     return domains * (1.0 - missed) / chosen
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 import pint
 
@@ -53,9 +54,9 @@ class UnitError(ValueError):
 
 
 @cache
-def registry() -> pint.UnitRegistry:
+def registry() -> pint.UnitRegistry[Any]:
     """Return the registry of the units this project knows, and no others."""
-    units: pint.UnitRegistry = pint.UnitRegistry(None, non_int_type=Decimal)  # exact factors: 3.35 TB/s is 3350 GB/s
+    units: pint.UnitRegistry[Any] = pint.UnitRegistry(None, non_int_type=Decimal)  # exact factors: 3.35 TB/s is 3350 GB/s
     units.load_definitions(DEFINITIONS.strip().splitlines())
     return units
 

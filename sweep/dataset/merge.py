@@ -36,9 +36,12 @@ def merge(store: Store, manifest: Manifest, parts: Iterable[Part]) -> list[Part]
     return write_final(store, manifest, _reduced([kept, *pending], manifest))
 
 
-def write_final(store: Store, manifest: Manifest, rows: pa.Table) -> list[Part]:
-    """Write rows, in the order of their ids, as one part per partition value; return the records of the parts."""
-    parts_of = enumerate(_by_partition(rows, manifest.partition))
+def write_final(store: Store, manifest: Manifest, rows: pa.Table, first: int = 0) -> list[Part]:
+    """Write rows, in the order of their ids, as one part per partition value; return the records of the parts.
+
+    ``first`` is the number of the first part.
+    """
+    parts_of = enumerate(_by_partition(rows, manifest.partition), start=first)
     return [_final_part(store, manifest, index, *found) for index, found in parts_of]
 
 

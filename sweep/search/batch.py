@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from sweep.catalogue import Catalogue
-from sweep.dataset.columns import DESIGN
-from sweep.dataset.manifest import Manifest
+from sweep.dataset.columns import DESIGN, Column
 from sweep.engine.rows import evaluate_chunk
+from sweep.errors import StudyError
 from sweep.search.points import LeverSpace, Point
 from sweep.space import Axis, Block, Chunks, Space, zip_axis
 from sweep.study import Study
 
-AT_ONCE = 64
+MOST_ROWS = 1_000_000
+"""Most rows that are evaluated in one call, and most scenarios of one trial."""
 
 
 @dataclass(frozen=True)
@@ -27,25 +29,30 @@ class Evaluator:
     study: Study
     catalogue: Catalogue
     levers: LeverSpace
-    manifest: Manifest
+    columns: tuple[Column, ...]
+    schema: pa.Schema
 
-    def rows(self, points: Sequence[Point]) -> dict[Point, pa.Table]:
-        """Return the rows of each point over all scenarios, in the order of their ids; equal points are done once."""
-        found: dict[Point, pa.Table] = {}
-        for number in sorted({point.block for point in points}):
-            here = sorted({point for point in points if point.block == number}, key=lambda point: point.places)
-            found |= self._block_rows(number, here)
-        return found
+    def __post_init__(self) -> None:
+        most = max(self.levers.scenarios(block) for block in self.levers.space.blocks)
+        if most > MOST_ROWS:
+            message = f"every trial would be evaluated in {most:,} scenarios (at most {MOST_ROWS:,}); sweep fewer"
+            raise StudyError.at(message, self.study.file, "scenarios")
 
-    def table(self, points: Iterable[Point]) -> pa.Table:
-        """Return the rows of all points in the order of their ids."""
+    def only(self, names: Sequence[str]) -> Evaluator:
+        """Return the evaluator that makes these columns only, besides the id and the status."""
+        wanted = {DESIGN, "status", *names}
+        columns = tuple(column for column in self.columns if column.name in wanted)
+        schema = pa.schema([self.schema.field(column.name) for column in columns], self.schema.metadata)
+        return replace(self, columns=columns, schema=schema)
+
+    def rows(self, points: Iterable[Point]) -> Iterator[tuple[Point, pa.Table]]:
+        """Yield each point once, with its rows over all scenarios in the order of their ids."""
         listed = sorted(set(points), key=lambda point: (point.block, point.places))
-        pieces = [
-            rows
-            for start in range(0, len(listed), AT_ONCE)
-            for rows in self.rows(listed[start : start + AT_ONCE]).values()
-        ]
-        return pa.concat_tables([self.manifest.schema.empty_table(), *pieces]).unify_dictionaries().sort_by(DESIGN)
+        for number, group in groupby(listed, key=lambda point: point.block):
+            here = list(group)
+            step = max(MOST_ROWS // self.levers.scenarios(self.levers.space.blocks[number]), 1)
+            for start in range(0, len(here), step):
+                yield from self._block_rows(number, here[start : start + step]).items()
 
     def first_id(self, point: Point) -> int:
         """Return the id of a point's design at the first scenario."""
@@ -56,8 +63,8 @@ class Evaluator:
         scenario_axes = [axis for axis in block.axes if not self.levers.is_lever(axis)]
         narrowed = Space.of([Block((*self._chosen(block, points), *scenario_axes), block.constants)])
         chunk = Chunks(narrowed, narrowed.size)[0]
-        table = evaluate_chunk(self.study, self.catalogue, chunk, self.manifest.columns, self.manifest.schema).table
-        scenarios = narrowed.size // len(points)
+        table = evaluate_chunk(self.study, self.catalogue, chunk, self.columns, self.schema).table
+        scenarios = self.levers.scenarios(block)
         trial, scenario = np.divmod(table[DESIGN].to_numpy(), scenarios)
         ids = self._ids(block, points)[trial] + _scenario_offsets(block, self.levers)[scenario]
         table = table.set_column(0, table.schema.field(DESIGN), pa.array(ids, pa.int64()))

@@ -51,11 +51,11 @@ def enumerated(
     evaluator: Evaluator, goals: Sequence[Objective], over: Over, progress: Callable[[int, int], None] | None
 ) -> tuple[Found, ...]:
     """Return the best of all lever combinations of the study."""
-    levers = evaluator.levers
+    levers, evaluator = evaluator.levers, evaluator.only([goal.name for goal in goals])
     best: tuple[Found, ...] = ()
     for start in range(0, levers.size, SLICE):
         rows = evaluator.rows(levers.points(start, start + SLICE))
-        new = [Found(None, point, score(table, goals, over)) for point, table in rows.items()]
+        new = [Found(None, point, score(table, goals, over)) for point, table in rows]
         best = front([*best, *new], goals)
         if progress is not None:
             progress(min(start + SLICE, levers.size), levers.size)

@@ -1,37 +1,43 @@
 """Searching a study for its best designs: Optuna proposes levers, the engine answers them batch by batch.
 
-What was told lies in the journal, and everything else in the run's folder follows from it: a search that was killed
-goes on with the trials it had asked, and the dataset is written from the told trials when the search ends.
+A batch is asked, evaluated as one block over all scenarios, written as one part (the points that are new in it), and
+told. The journal is the memory of a search; a search that is run again is cut back to its last whole batch and goes on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from sweep.catalogue import Catalogue
+from sweep.dataset.columns import DESIGN
 from sweep.dataset.layout import point_latest, run_location
 from sweep.dataset.lock import only_worker
 from sweep.dataset.manifest import Manifest, write_manifest
-from sweep.dataset.merge import drop_stale_parts, write_final
+from sweep.dataset.merge import drop_stale_parts, drop_unneeded, write_final
+from sweep.dataset.parts import Part, write_record
 from sweep.dataset.reduce import Keep
 from sweep.dataset.runs import Run, open_run
 from sweep.dataset.store import LocalStore, check_writable, open_store
-from sweep.engine.prepare import first_manifest, prepare
+from sweep.engine.prepare import done_parts, first_manifest, is_complete, prepare
 from sweep.errors import Interrupted, StudyError, SweepError
 from sweep.search.batch import Evaluator
 from sweep.search.exact import ENUMERABLE, Found, enumerated, front
 from sweep.search.goals import Over, Score, goals_of, score
 from sweep.search.points import LeverSpace, Point
 from sweep.search.samplers import chosen
-from sweep.search.session import Session
+from sweep.search.session import Session, rewind
 from sweep.search.trials import trials_table
 from sweep.study import Objective, Study
 
-BATCH = 32
+BATCH = 16
 TRIALS = "trials.parquet"
 Report = Callable[[int, int], None]
 
@@ -83,62 +89,121 @@ def search(
     if verify and levers.size > ENUMERABLE:
         message = f"{levers.size:,} combinations of levers are too many to enumerate (at most {ENUMERABLE:,})"
         raise StudyError.at(message, "--verify")
-    manifest, location = _identity(study, catalogue, output, options)
+    manifest, location = _identity(study, catalogue, output, options, trials)
     store = open_store(location)
     if not isinstance(store, LocalStore):
         raise SweepError("a search keeps its journal in a local or shared folder; name one with --output")
-    check_writable(store)
-    evaluator = Evaluator(study, catalogue, levers, manifest)
-    with only_worker(store):
-        prepare(store, study, catalogue, manifest)
-        sampler = chosen(options.sampler, len(goals))
-        session = Session.open(location, goals, levers, sampler, options.seed, options.batch)
-        try:
-            _go_on(session, evaluator, goals, options.over, trials, progress)
-        except KeyboardInterrupt as error:
-            raise Interrupted(f"interrupted; run it again to go on with {location}") from error
-        found = session.found()
-        rows = evaluator.table({each.point for each in found})
-        store.put(TRIALS, trials_table(found, evaluator, goals))
-        parts = write_final(store, manifest, rows)
-        drop_stale_parts(store, parts)
-        wall = time.perf_counter() - started
-        write_manifest(store, manifest.completed(parts, 0, {"wall": wall}, 1))
-    point_latest(location)
+    evaluator = Evaluator(study, catalogue, levers, manifest.columns, manifest.schema)
+    work = _Search(store, manifest, evaluator, goals, options)
+    try:
+        if not work.is_done(trials):
+            check_writable(store)
+            with only_worker(store):
+                prepare(store, study, catalogue, manifest, done_parts(store, manifest))
+                work.go_on(trials, progress)
+        point_latest(location)
+        found = work.open().found()
+        exact = enumerated(evaluator, goals, options.over, progress) if verify else None
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"interrupted; run it again to go on with {location}") from error
     good = [each for each in found if each.feasible]
-    exact = enumerated(evaluator, goals, options.over, progress) if verify else None
     seconds = time.perf_counter() - started
     return SearchResult(
         open_run(location), goals, len(found), len(good), front(good, goals), exact, levers.size, seconds
     )
 
 
-def _identity(study: Study, catalogue: Catalogue, output: str | Path, options: Options) -> tuple[Manifest, str]:
+def _identity(
+    study: Study, catalogue: Catalogue, output: str | Path, options: Options, trials: int
+) -> tuple[Manifest, str]:
     """Return the manifest and the folder of a search; the number of trials is no part of its identity."""
     manifest, _ = first_manifest(study, catalogue, output, None)
     text = f"{manifest.run} {options.sampler} {options.seed} {options.batch} {options.over}"
     identity = "search-" + hashlib.sha256(text.encode()).hexdigest()[:12]
-    kept = replace(manifest, run=identity, keep=Keep("trials"), seed=options.seed)
+    kept = replace(
+        manifest,
+        run=identity,
+        keep=Keep("trials"),
+        seed=options.seed,
+        partition=(),  # a part holds one batch
+        chunks=-(-trials // options.batch),
+        versions={**manifest.versions, "optuna": version("optuna")},
+    )
     return kept, run_location(output, study.name, identity)
 
 
-def _go_on(
-    session: Session,
-    evaluator: Evaluator,
-    goals: tuple[Objective, ...],
-    over: Over,
-    trials: int,
-    progress: Report | None,
-) -> None:
-    """Ask, evaluate and tell whole batches until there are enough trials; equal points are evaluated once."""
-    scores: dict[Point, Score] = {each.point: each.score for each in session.found()}
-    done = len(session.told)
-    while done < trials:
-        asked = session.ask(trials - done)
-        for point, rows in evaluator.rows([point for _, point in asked if point not in scores]).items():
-            scores[point] = score(rows, goals, over)
-        for trial, point in asked:
-            session.tell(trial, scores[point])
-        done += len(asked)
-        if progress is not None:
-            progress(done, trials)
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search in its folder."""
+
+    store: LocalStore
+    manifest: Manifest
+    evaluator: Evaluator
+    goals: tuple[Objective, ...]
+    options: Options
+
+    def is_done(self, trials: int) -> bool:
+        """Return whether the folder holds the complete dataset of at least so many trials."""
+        table = self.store.root / TRIALS
+        if not (is_complete(self.store) and table.exists()):
+            return False
+        return int(pq.read_metadata(table).num_rows) >= trials
+
+    def open(self) -> Session:
+        """Open the journal."""
+        sampler = chosen(self.options.sampler, len(self.goals))
+        location, levers = str(self.store.root), self.evaluator.levers
+        return Session.open(location, self.goals, levers, sampler, self.options.seed, self.options.batch)
+
+    def go_on(self, trials: int, progress: Report | None) -> None:
+        """Take the search up at its last whole batch, end it, and close the manifest."""
+        started = time.perf_counter()
+        if len(self.open().told) < trials:
+            rewind(str(self.store.root))
+        session = self.open()
+        parts = self._parts(session)
+        self._new_trials(session, parts, trials, progress)
+        found = session.found()
+        self.store.put(TRIALS, trials_table(found, self.evaluator, self.goals))
+        listed = [part for _, part in sorted(parts.items())]
+        drop_stale_parts(self.store, listed)
+        seconds = {"wall": time.perf_counter() - started}
+        write_manifest(self.store, replace(self.manifest.completed(listed, 0, seconds, 1), chunks=len(listed)))
+        drop_unneeded(self.store)
+
+    def _parts(self, session: Session) -> dict[int, Part]:
+        """Return the parts of the batches told so far, making again those that are lost."""
+        done = done_parts(self.store, self.manifest)
+        found, seen, parts = session.found(), set[Point](), dict[int, Part]()
+        for batch in range(-(-len(found) // self.options.batch)):
+            start = batch * self.options.batch
+            points = {each.point for each in found[start : start + self.options.batch]} - seen
+            parts[batch] = done[batch] if batch in done else self._part(batch, [t for _, t in self.evaluator.rows(points)])
+            seen |= points
+        return parts
+
+    def _new_trials(self, session: Session, parts: dict[int, Part], trials: int, progress: Report | None) -> None:
+        """Ask, evaluate, write and tell batches until there are enough trials; equal points are evaluated once."""
+        scores: dict[Point, Score] = {each.point: each.score for each in session.found()}
+        done = len(session.told)
+        while done < trials:
+            asked = session.ask(min(self.options.batch, trials - done))
+            tables = []
+            for point, rows in self.evaluator.rows({point for _, point in asked} - scores.keys()):
+                scores[point] = score(rows, self.goals, self.options.over)
+                tables.append(rows)
+            batch = done // self.options.batch
+            parts[batch] = self._part(batch, tables)
+            session.tell([(trial, scores[point]) for trial, point in asked])
+            done += len(asked)
+            if progress is not None:
+                progress(done, trials)
+
+    def _part(self, batch: int, tables: Sequence[pa.Table]) -> Part:
+        """Write the rows of the points that are new in a batch, and their record."""
+        rows = pa.concat_tables([self.manifest.schema.empty_table(), *tables]).unify_dictionaries().sort_by(DESIGN)
+        written = write_final(self.store, self.manifest, rows, first=batch)
+        empty = Part(batch, "", 0, self.manifest.designs, 0, 0, 0, 0, "", 0)
+        part = written[0] if written else empty
+        write_record(self.store, part)
+        return part

@@ -125,9 +125,9 @@ def _is_mark(line: bytes) -> bool:
 
 def _storage(path: Path) -> JournalStorage:
     from optuna.storages import JournalStorage  # noqa: PLC0415
-    from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend  # noqa: PLC0415
+    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock  # noqa: PLC0415
 
-    class Locked(BaseJournalFileLock):
+    class Locked(JournalFileSymlinkLock):
         """No lock of the journal's own: the run's folder is locked, and a killed process leaves that lock free."""
 
         def acquire(self) -> bool:
@@ -136,4 +136,4 @@ def _storage(path: Path) -> JournalStorage:
         def release(self) -> None:
             return None
 
-    return JournalStorage(JournalFileBackend(str(path), Locked()))
+    return JournalStorage(JournalFileBackend(str(path), Locked(str(path))))

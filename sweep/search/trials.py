@@ -3,45 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.quantities import quantities
 from sweep.search.batch import Evaluator
 from sweep.search.exact import Found
 from sweep.study import Objective
+
+OWN = (
+    ("trial", pa.int64(), "Number of the trial, in the order in which the sampler proposed them"),
+    ("design", pa.int64(), "Design at the first scenario; the key into the dataset"),
+    ("feasible", pa.bool_(), "Whether the design stands in every scenario"),
+    ("infeasible_share", pa.float64(), "Share of the scenarios in which the design is infeasible"),
+)
 
 
 def trials_table(found: Sequence[Found], evaluator: Evaluator, goals: Sequence[Objective]) -> pa.Buffer:
     """Return the trials as Parquet bytes.
 
-    Columns: trial, design (id at the first scenario; the key into the dataset), feasible, infeasible share, one column
-    per goal [unit in the field's metadata], and the levers in words.
+    Columns: trial, design, feasible, infeasible_share, each goal over all scenarios (null where infeasible), each
+    lever. Units and descriptions are in the metadata of the fields.
     """
-    fields = [
-        pa.field("trial", pa.int64(), nullable=False),
-        pa.field("design", pa.int64(), nullable=False),
-        pa.field("feasible", pa.bool_(), nullable=False),
-        pa.field("infeasible_share", pa.float64(), nullable=False),
-        *(pa.field(goal.name, pa.float64(), metadata={"unit": _unit(goal.name)}) for goal in goals),
-        pa.field("levers", pa.string()),
-    ]
-    rows = [
-        {
-            "trial": each.trial,
-            "design": evaluator.first_id(each.point),
-            "feasible": each.feasible,
-            "infeasible_share": each.score.violation,
-            "levers": ", ".join(f"{name}={value}" for name, value in evaluator.levers.values(each.point).items()),
-        }
-        | {goal.name: value if each.feasible else None for goal, value in zip(goals, each.score.values, strict=True)}
-        for each in found
-    ]
+    levers = [evaluator.levers.values(each.point) for each in found]
+    lever_names = list(dict.fromkeys(name for row in levers for name in row))
+    rows = [_row(each, evaluator, goals) | values for each, values in zip(found, levers, strict=True)]
+    fields = [pa.field(name, kind, nullable=False, metadata={"description": text}) for name, kind, text in OWN]
+    fields += [evaluator.schema.field(goal.name).with_type(pa.float64()) for goal in goals]
+    fields += [_lever_field(evaluator.schema.field(name)) for name in lever_names]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(fields)), sink, compression="zstd")
     return sink.getvalue()
 
 
-def _unit(name: str) -> str:
-    return quantities()[name].unit if name in quantities() else ""
+def _row(each: Found, evaluator: Evaluator, goals: Sequence[Objective]) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "trial": each.trial,
+        "design": evaluator.first_id(each.point),
+        "feasible": each.feasible,
+        "infeasible_share": each.score.violation,
+    }
+    values = zip(goals, each.score.values, strict=True)
+    return row | {goal.name: value if each.feasible else None for goal, value in values}
+
+
+def _lever_field(field: pa.Field) -> pa.Field:
+    """Return the field of a lever, with plain text in place of a dictionary."""
+    return field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field
