@@ -62,7 +62,8 @@ def capital(known: Known) -> dict[str, Array]:
     """Return equipment, network, shell and capital cost [USD].
 
     Equipment: chips with their host share, both fabrics and storage, times ``1 + installation_fraction +
-    import_tariff``. The network is the part of both fabrics in it. Shell: price per watt of facility power.
+    import_tariff``. The network is the part of both fabrics in it. Shell: price per watt of provisioned IT power, which
+    is how construction is priced; cooling and losses are in the price, so PUE does not enter.
     """
     chips = number(known, "chips")
     bandwidth = number_or_nan(known, "scale_up_bandwidth")
@@ -70,7 +71,7 @@ def capital(known: Known) -> dict[str, Array]:
     extra = 1 + number_or(known, "installation_fraction", 0.0) + number_or(known, "import_tariff", 0.0)
     nodes = chips * (number_or_nan(known, "chip_price") + number_or(known, "storage_price_per_chip", 0.0))
     equipment = (nodes + network) * extra
-    shell = number_or_nan(known, "shell_price_per_power") * number_or_nan(known, "facility_power")
+    shell = number_or_nan(known, "shell_price_per_power") * number_or_nan(known, "it_power_peak")
     return {
         "equipment_cost": equipment,
         "network_cost": network * extra,

@@ -1,8 +1,8 @@
 """Power of a cluster, its energy and its emissions.
 
-Chips draw a fraction of their design power that depends on what they do; hosts and fabrics are taken at full load
-throughout, which is where published budgets of whole systems have them. What must be provisioned is every chip at
-design power.
+Chips draw a fraction of their design power that depends on what they do. In training and prefill so do their hosts:
+the fractions are measured on whole servers. In decode, of chips alone, hosts are at full load, and so are fabrics
+always. What must be provisioned is every part at design power.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ YEAR = 365 * 24 * 3600.0
 """Seconds of the model's year: 8,760 h, leap days left out."""
 
 
-def power_fraction(known: Known) -> Array:
-    """Return the mean power of a used chip over its design power, in the phase that the design is in.
+def power_fractions(known: Known) -> tuple[Array, Array]:
+    """Return the mean power of a used chip and of its host share, each over its design power.
 
-    Training: ``train_power_fraction``. Serving: prefill and decode fractions weighted by the chips that do each; the
-    decode fraction alone when the split is not known.
+    Training: ``train_power_fraction`` for both, as it is measured on whole servers. Serving: prefill and decode
+    fractions weighted by the chips that do each, decode alone when the split is not known; the decode fraction is of
+    chips, so hosts of decoding chips are at full load.
     """
     if text(known, "phase") == "train":
-        return number_or_nan(known, "train_power_fraction")
+        fraction = number_or_nan(known, "train_power_fraction")
+        return fraction, fraction
     prefill, decode = number_or_nan(known, "prefill_chips"), number_or_nan(known, "decode_chips")
     share = np.nan_to_num(ratio(prefill, prefill + decode))
     prefill_fraction = number_or_nan(known, "prefill_power_fraction")
     decode_fraction = number_or_nan(known, "decode_power_fraction")
-    return np.where(share > 0, share * prefill_fraction + (1 - share) * decode_fraction, decode_fraction)
+    chip = np.where(share > 0, share * prefill_fraction + (1 - share) * decode_fraction, decode_fraction)
+    return chip, np.where(share > 0, share * prefill_fraction + (1 - share), 1.0)
 
 
 def network_power(known: Known) -> Array:
@@ -63,18 +66,20 @@ def annual_energy(known: Known, it_power: Array, it_power_peak: Array) -> Array:
 def power_stage(known: Known) -> dict[str, Any]:
     """Return powers [W], energies [J] and emissions [kg] of the cluster bought.
 
-    Mean IT power: used chips at their mean power, the others idling, all hosts, both fabrics. Peak: all chips at
-    design power. Facility power: peak times power usage effectiveness (PUE). Energy of a run: mean IT power times PUE
+    Mean IT power: used chips and their hosts at their mean power, the other chips idling on hosts at full load, both
+    fabrics. Peak: all chips at design power. Facility power: peak times power usage effectiveness (PUE). Energy of a run: mean IT power times PUE
     over its whole wall-clock time, restarts included. Reads ``goodput`` and, in training, ``time_to_train``, so it
     runs after reliability.
     """
     chips, used = number(known, "chips"), number(known, "chips_used")
     chip_power, host = number_or_nan(known, "chip_power"), number_or_nan(known, "host_power")
     pue = number_or_nan(known, "power_usage_effectiveness")
-    mean = power_fraction(known) * chip_power
-    idle = np.where(chips > used, (chips - used) * number_or_nan(known, "idle_power_fraction") * chip_power, 0)
+    chip_fraction, host_fraction = power_fractions(known)
+    mean = chip_fraction * chip_power
+    idle_chip = number_or_nan(known, "idle_power_fraction") * chip_power
+    idle = np.where(chips > used, (chips - used) * (idle_chip + host), 0)
     network = network_power(known)
-    it_power = used * mean + idle + chips * host + network
+    it_power = used * (mean + host_fraction * host) + idle + network
     peak = chips * (chip_power + host) + network
     useful_rate = number_or_nan(known, "tokens_per_second") * number_or_nan(known, "goodput")
     run = it_power * pue * number_or_nan(known, "time_to_train")

@@ -63,17 +63,13 @@ def _fixed(known: Known) -> Fixed:
     )
 
 
-def cell_of(known: Known, shape: Transformer) -> Cell:
-    """Return the structural cell of a block. Spare domains stay out of it."""
-    domains = integer(known, "domains")
-    spares = number(known, "spare_fraction") if "spare_fraction" in known else np.zeros(())
-    if spares.size != 1:
-        raise ModelInputError("spare_fraction", "spare_fraction must be one number per block: it is structural")
+def cell_of(known: Known, shape: Transformer, spares: float) -> Cell:
+    """Return the structural cell of a block; ``spares`` whole domains stay out of it."""
     return Cell(
         shape=shape,
         sequence=integer(known, "sequence_length"),
         batch=integer(known, "global_batch"),
-        domains=domains - int(np.floor(spares.item() * domains * (1 + ROUNDING))),
+        domains=integer(known, "domains") - int(spares),
         domain=integer(known, "scale_up_size"),
         topology=_chosen_text(known, "scale_up_topology", TOPOLOGIES, "single_tier"),
         sequence_parallel=integer(known, "sequence_parallel") > 0 if "sequence_parallel" in known else True,
@@ -145,16 +141,31 @@ def _times(table: Mappings, amount: Work, machine: Machine, memory: Array, cell:
 
 
 def training_stage(known: Known) -> dict[str, Any]:
-    """Best mapping, step time with its parts, memory and utilisation of every design of a block.
+    """Return the best mapping, step time with its parts, memory and utilisation of every design of a block.
 
     Reads the structural cell (shape, batch, sequence, domains, fixed mapping), the speeds of chip and fabric and the
-    overlaps. Returns the training metrics of the quantity table, on the mesh that the speeds and the memory span.
+    overlaps. Returns the training metrics of the quantity table, on the mesh that the speeds, the memory and the
+    spares span. ``floor(spare_fraction x domains)`` domains do not work; each such count is a cell of its own.
     """
+    fraction = number(known, "spare_fraction") if "spare_fraction" in known else np.zeros(())
+    spares = np.floor(fraction * integer(known, "domains") * (1 + ROUNDING))
+    counts = np.unique(spares)
+    if not (counts >= 0).all():
+        raise ModelInputError("spare_fraction", "spare_fraction must be known and not below zero")
+    metrics = _with_spares(known, float(counts[0]))
+    for count in counts[1:]:
+        other = _with_spares(known, float(count))
+        metrics = {name: np.where(spares == count, other[name], value) for name, value in metrics.items()}
+    return metrics
+
+
+def _with_spares(known: Known, spares: float) -> dict[str, Any]:
+    """Metrics of a block in which ``spares`` domains do not work."""
     shape = known.get("shape")
     if not isinstance(shape, Transformer):
         raise ModelInputError("workload", "the shape of the workload is not known for this design")
     precision = _chosen_text(known, "precision", MATRIX_FORMATS, "bf16")
-    cell, machine = cell_of(known, shape), machine_of(known, precision)
+    cell, machine = cell_of(known, shape, spares), machine_of(known, precision)
     memory = positive(known, "hbm_capacity")
     table, amount = prepared(cell, float(memory.min()), float(memory.max()), precision)
     if not len(table):

@@ -11,10 +11,10 @@ trial's own block does not use are inherited without effect, as introns are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -99,25 +99,44 @@ class LeverSpace:
 
     def suggest(self, trial: optuna.Trial, *, every_block: bool) -> Point:
         """Return the point of a trial; with ``every_block`` the parameters of the other blocks are drawn as well."""
-        number = 0
+        params: dict[str, Any] = {}
         if len(self._labels) > 1:
-            number = self._labels.index(trial.suggest_categorical(BLOCK, self._labels))
-        drawn = {
-            block: tuple(self._place(trial, axis, block) for axis in self.lever_axes(self.space.blocks[block]))
-            for block in (range(len(self._labels)) if every_block else (number,))
-        }
-        return Point(number, drawn[number])
+            params[BLOCK] = trial.suggest_categorical(BLOCK, self._labels)
+        for block in range(len(self._labels)) if every_block else (self._number(params),):
+            for name, axis in self._parameters(block):
+                if ordered(axis):
+                    params[name] = trial.suggest_int(name, 0, axis.size - 1)
+                else:
+                    params[name] = trial.suggest_categorical(name, labels(axis))
+        point = self.point(params)
+        assert point is not None
+        return point
 
-    def _place(self, trial: optuna.Trial, axis: Axis, block: int) -> int:
-        name = parameter(axis)
-        if axis.size == 1:
-            return 0
-        if name not in self._shared:
-            name = f"{name} ({self._labels[block]})"
-        if ordered(axis):
-            return trial.suggest_int(name, 0, axis.size - 1)
-        words = labels(axis)
-        return words.index(trial.suggest_categorical(name, words))
+    def point(self, params: Mapping[str, Any]) -> Point | None:
+        """Return the point that parameters mean; None when one is missing."""
+        if len(self._labels) > 1 and BLOCK not in params:
+            return None
+        number = self._number(params)
+        parameters = self._parameters(number)
+        if any(name not in params for name, _ in parameters):
+            return None
+        chosen = {
+            axis: params[name] if ordered(axis) else labels(axis).index(params[name]) for name, axis in parameters
+        }
+        return Point(number, tuple(chosen.get(axis, 0) for axis in self.lever_axes(self.space.blocks[number])))
+
+    def _number(self, params: Mapping[str, Any]) -> int:
+        return self._labels.index(params[BLOCK]) if len(self._labels) > 1 else 0
+
+    def _parameters(self, block: int) -> list[tuple[str, Axis]]:
+        """Return the parameters of a block by name; an axis with one point needs none."""
+        axes = [axis for axis in self.lever_axes(self.space.blocks[block]) if axis.size > 1]
+        names = [parameter(axis) for axis in axes]
+        label = self._labels[block]
+        return [
+            (name if name in self._shared else f"{name} ({label})", axis)
+            for name, axis in zip(names, axes, strict=True)
+        ]
 
     def values(self, point: Point) -> dict[str, Value]:
         """Return the levers of a point by column [unit of the column], constants included."""

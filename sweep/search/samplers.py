@@ -7,7 +7,9 @@ storage. Its random state is therefore the same whether or not the process was r
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 SAMPLERS = ("auto", "tpe", "nsgaii", "random")
+REDRAWS = 16
+"""How often a sampler may propose a point that is known before the trial is drawn at random."""
+Known = Callable[[Mapping[str, Any]], bool]
 
 
 def chosen(name: str, goals: int) -> str:
@@ -28,17 +33,58 @@ def chosen(name: str, goals: int) -> str:
     return "tpe" if goals == 1 else "nsgaii"
 
 
-def make_sampler(name: str, seed: int, trial: int, batch: int) -> BaseSampler:
-    """Return the sampler for one trial. ``batch`` is the number of trials that are asked before any is told."""
+def make_sampler(name: str, seed: int, trial: int, batch: int, known: Known) -> BaseSampler:
+    """Return the sampler for one trial.
+
+    ``batch`` is the number of trials that are asked before any is told; ``known`` says whether parameters mean a point
+    that was proposed before.
+    """
     import optuna  # noqa: PLC0415  (0.5 s, and only searches need it)
 
     state = int(np.random.SeedSequence([seed, trial]).generate_state(1)[0])
+    random = optuna.samplers.RandomSampler(seed=state)
     if name == "random":
-        return optuna.samplers.RandomSampler(seed=state)
+        return random
     if name == "nsgaii":
-        return optuna.samplers.NSGAIISampler(population_size=max(batch, 2), seed=state)
+        return fresh()(optuna.samplers.NSGAIISampler(population_size=max(2 * batch, 2), seed=state), random, known)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
+        learned = optuna.samplers.TPESampler(
             multivariate=True, group=True, constant_liar=True, n_startup_trials=2 * batch, seed=state
         )
+    return fresh()(learned, random, known)
+
+
+@cache
+def fresh() -> Any:
+    """Return the class of a sampler that draws again what is known: levers have few values, so it often is."""
+    import optuna  # noqa: PLC0415
+
+    class Fresh(optuna.samplers.BaseSampler):
+        """Draws from ``learned``; from ``random`` when that proposes known points only."""
+
+        def __init__(self, learned: BaseSampler, random: BaseSampler, known: Known) -> None:
+            self.learned = learned
+            self.random = random
+            self.known = known
+            self.gave_up = False
+
+        def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
+            return self.learned.infer_relative_search_space(study, trial)
+
+        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
+            for _ in range(REDRAWS):
+                params = self.learned.sample_relative(study, trial, search_space)
+                if not self.known(params):
+                    return params
+            self.gave_up = True
+            return {}
+
+        def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+            sampler = self.random if self.gave_up else self.learned
+            return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+        def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
+            self.learned.after_trial(study, trial, state, values)
+
+    return Fresh

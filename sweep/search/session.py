@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,13 +69,20 @@ class Session:
 
     def ask(self, count: int) -> list[tuple[optuna.Trial, Point]]:
         """Return new trials with their points; each is drawn with a seed of its own."""
-        first = len(self.optuna_study.get_trials(deepcopy=False))
-        return [self._ask(number) for number in range(first, first + count)]
+        earlier = self.optuna_study.get_trials(deepcopy=False)
+        known = {_point(trial) for trial in earlier}
+        asked = []
+        for number in range(len(earlier), len(earlier) + count):
+            asked.append(self._ask(number, known))
+            known.add(asked[-1][1])
+        return asked
 
-    def _ask(self, number: int) -> tuple[optuna.Trial, Point]:
+    def _ask(self, number: int, known: Collection[Point]) -> tuple[optuna.Trial, Point]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Optuna tells of its own experimental and deprecated parts
-            self.optuna_study.sampler = make_sampler(self.sampler, self.seed, number, self.batch)
+            self.optuna_study.sampler = make_sampler(
+                self.sampler, self.seed, number, self.batch, lambda params: self.levers.point(params) in known
+            )
             trial = self.optuna_study.ask()
             point = self.levers.suggest(trial, every_block=self.sampler == "nsgaii")
         trial.set_user_attr(POINT, [point.block, *point.places])
@@ -93,13 +100,14 @@ class Session:
     def found(self) -> list[Found]:
         """Return what every told trial reached, in order."""
         return [
-            Found(
-                trial.number,
-                Point(trial.user_attrs[POINT][0], tuple(trial.user_attrs[POINT][1:])),
-                Score(tuple(trial.values or ()), trial.constraints[INFEASIBLE]),
-            )
+            Found(trial.number, _point(trial), Score(tuple(trial.values or ()), trial.constraints[INFEASIBLE]))
             for trial in self.told
         ]
+
+
+def _point(trial: optuna.trial.FrozenTrial) -> Point:
+    block, *places = trial.user_attrs[POINT]
+    return Point(block, tuple(places))
 
 
 def rewind(location: str) -> None:

@@ -178,6 +178,16 @@ def test_spare_domains_do_not_work():
     assert int(out["chips_used"]) <= 6 * 72
 
 
+def test_spare_fractions_may_be_an_axis():
+    fractions = np.asarray([0.0, 0.25, 0.3, 0.5])[:, None]
+    links = np.asarray([450e9, 900e9])[None, :]
+    block = training_stage(job(NVL72, LLAMA_405B, domains=8, spare_fraction=fractions, scale_up_bandwidth=links))
+    for row, domains in enumerate((8, 6, 6, 4)):
+        alone = training_stage(job(NVL72, LLAMA_405B, domains=domains, scale_up_bandwidth=links))
+        assert block["step_time"][row].tolist() == alone["step_time"][0].tolist()
+        assert block["mapping"][row].tolist() == alone["mapping"][0].tolist()
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("recompute", "some"), ("placement", "tensor"), ("precision", "bf8"), ("attention_kernel", "x")]
 )
