@@ -155,11 +155,15 @@ def test_ratios_of_the_two_systems_as_published():
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_parts_add_up_to_the_published_price_and_power(system):
-    """At the catalogue's own bandwidth: the number in the formula must be the bandwidth of the fabric."""
+    """At the catalogue's own bandwidth: the number in the formula must be the bandwidth of the fabric.
+
+    What the formula takes off for the scale-out network is left out here and tested where it is added again.
+    """
     facts = CATALOGUE.facts(system)
     known = {
         name: np.asarray(float(found.value)) for name, found in facts.items() if isinstance(found.value, int | float)
     }
+    known |= dict.fromkeys(("nic_power", "transceiver_power", "scale_out_switch_power"), np.asarray(0.0))
     size, bandwidth = known["scale_up_size"], known["scale_up_bandwidth"]
     for total, part, fabric, rest in (
         ("system_price", "chip_price", "scale_up_price_per_bandwidth", ()),
