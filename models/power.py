@@ -67,9 +67,9 @@ def power_stage(known: Known) -> dict[str, Any]:
     """Return powers [W], energies [J] and emissions [kg] of the cluster bought.
 
     Mean IT power: used chips and their hosts at their mean power, the other chips idling on hosts at full load, both
-    fabrics. Peak: all chips at design power. Facility power: peak times power usage effectiveness (PUE). Energy of a run: mean IT power times PUE
-    over its whole wall-clock time, restarts included. Reads ``goodput`` and, in training, ``time_to_train``, so it
-    runs after reliability.
+    fabrics. Peak: all chips at design power. Facility power: peak times power usage effectiveness (PUE). Energy of a
+    run: mean IT power times PUE over its whole wall-clock time, restarts included. Reads ``goodput`` and, in training,
+    ``time_to_train``, so it runs after reliability.
     """
     chips, used = number(known, "chips"), number(known, "chips_used")
     chip_power, host = number_or_nan(known, "chip_power"), number_or_nan(known, "host_power")

@@ -166,7 +166,7 @@ class Assembly:
             self.values[name] = value
             return
         scale = 1.0 if si or row.unit == row.si_unit else factor(row.unit, row.si_unit)
-        if row.structural:
+        if row.structural and np.ndim(value) == 0:
             self.values[name] = int(value) if row.dtype == "int" else float(value) * scale
         else:
             number = np.asarray(value, dtype=np.float64)

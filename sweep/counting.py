@@ -8,28 +8,33 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from itertools import product
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.quantities import quantities
 from sweep.assembly import fact_formula
 from sweep.catalogue import Catalogue
 from sweep.errors import StudyError
 from sweep.expressions import Expression
 from sweep.inputs import inputs_with_origins, placed_facts
-from sweep.space import Axis, Block
+from sweep.space import Axis, Block, SampleAxis
 from sweep.study import Study
 
 EXACT_POINTS = 4_000_000
-EXACT_CELLS = 1_000
-SAMPLED_CELLS = 100
-POINTS_PER_CELL = 1_000
+EXACT_PLACES = 500
+TILE = 131_072
+DRAWS = 20_000
+LEAST_DRAWS = 500
+PLACES_DRAWN = 200
+CONFIDENCE = 0.95
+LONG_SAMPLE = 2**20
 PLACES = frozenset(("system", "workload", "region"))
 """Quantities that decide which facts of the catalogue a design takes."""
 
 Indices = NDArray[np.int64]
+Mesh = Mapping[int, Indices]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,8 @@ def count_rows(study: Study, catalogue: Catalogue) -> Count:
     rows = sum(count.rows for count in counts)
     if all(count.exact for count in counts):
         return Count(rows, rows, rows)
-    below = math.sqrt(sum((count.rows - count.low) ** 2 for count in counts))
-    above = math.sqrt(sum((count.high - count.rows) ** 2 for count in counts))
+    below = math.hypot(*(count.rows - count.low for count in counts))
+    above = math.hypot(*(count.high - count.rows for count in counts))
     least = sum(count.rows for count in counts if count.exact)
     return Count(rows, max(rows - math.ceil(below), least), min(rows + math.ceil(above), study.space.size))
 
@@ -68,19 +73,52 @@ def require_designs(study: Study, catalogue: Catalogue) -> Count:
     return count
 
 
-@dataclass(frozen=True)
+def wilson(passed: float, seen: int, confidence: float) -> tuple[float, float]:
+    """Return the score interval of a share, ``passed`` of ``seen`` independent draws.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927), 209-212. It
+    stays inside [0, 1] and is no point at 0 or 1.
+    """
+    z = NormalDist().inv_cdf(0.5 + confidence / 2.0)
+    share = passed / seen
+    centre = (share + z * z / (2.0 * seen)) / (1.0 + z * z / seen)
+    reach = z / (1.0 + z * z / seen) * math.sqrt(share * (1.0 - share) / seen + z * z / (4.0 * seen * seen))
+    low = 0.0 if passed == 0 else centre - reach
+    high = 1.0 if passed == seen else centre + reach
+    return low, high
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Share:
-    """Which part of some points passes, and the variance of that estimate: 0 where it was counted."""
+    """Which part of some points passes, with its bounds: all three are equal where every point was counted."""
 
     mean: Fraction
-    variance: float = 0.0
+    low: float
+    high: float
 
-    def __mul__(self, other: _Share) -> _Share:
-        mean = self.mean * other.mean
-        if not (self.variance or other.variance):
-            return _Share(mean)
-        second = (float(self.mean) ** 2 + self.variance) * (float(other.mean) ** 2 + other.variance)
-        return _Share(mean, max(second - float(mean) ** 2, 0.0))
+    @property
+    def exact(self) -> bool:
+        return self.low == self.high
+
+
+def _bounds(terms: Sequence[Sequence[_Share]]) -> tuple[float, float]:
+    """Return how far below and above the sum of products of shares may lie.
+
+    The distances of each estimate to its own bounds, times what it is multiplied with, are squared and added: R. G.
+    Newcombe, "Interval estimation for the difference between independent proportions", Statistics in Medicine 17
+    (1998), 873-890, method 10. Upwards the other factors stand at their upper bounds, so that two shares of which
+    nothing was seen do not hide each other.
+    """
+    below: dict[_Share, float] = {}
+    above: dict[_Share, float] = {}
+    for shares in terms:
+        for at, share in enumerate(shares):
+            others = [other for place, other in enumerate(shares) if place != at]
+            down = (float(share.mean) - share.low) * math.prod(float(other.mean) for other in others)
+            up = (share.high - float(share.mean)) * math.prod(other.high for other in others)
+            below[share] = below.get(share, 0.0) + down
+            above[share] = above.get(share, 0.0) + up
+    return math.hypot(*below.values()), math.hypot(*above.values())
 
 
 @dataclass(frozen=True)
@@ -106,7 +144,7 @@ class _BlockCounter:
         self.times = frozenset(name for axis in block.axes for name in axis.times)
         self.places = frozenset(at for name, at in self.axis_of.items() if name in PLACES)
         self.conditions = [part for condition in study.where for part in condition.conjuncts()]
-        self.random = np.random.Generator(np.random.Philox(study.seed))
+        self.random = np.random.default_rng([study.seed, block.offset])
 
     def count(self) -> Count:
         """Return the count of this block."""
@@ -116,71 +154,101 @@ class _BlockCounter:
         groups = self._groups()
         involved = frozenset[int]().union(*(group.axes for group in groups))
         outer = sorted(involved & self.places)
-        if math.prod(self._sizes(outer)) > EXACT_CELLS:
+        if math.prod(self._sizes(outer)) > EXACT_PLACES:
             outer, groups = [], [_Group(involved, tuple(self.conditions))]
         known: dict[tuple[_Group, tuple[int, ...]], _Share] = {}
-        shares = [self._product(groups, dict(zip(outer, point, strict=True)), known) for point in self._points(outer)]
-        mean = sum((share.mean for share in shares), Fraction(0)) / len(shares)
-        rows = round(mean * size)
-        if not any(share.variance for share in shares):
+        terms = [self._shares(groups, dict(zip(outer, point, strict=True)), known) for point in self._points(outer)]
+        mean = sum((math.prod((share.mean for share in shares), start=Fraction(1)) for shares in terms), Fraction(0))
+        rows = round(mean / len(terms) * size)
+        below, above = (distance / len(terms) * size for distance in _bounds(terms))
+        if not (below or above):
             return Count(rows, rows, rows)
-        error = 1.96 * sum(math.sqrt(share.variance) for share in shares) / len(shares)
-        low, high = math.floor(max(float(mean) - error, 0) * size), math.ceil(min(float(mean) + error, 1) * size)
-        return Count(rows, low, max(high, low + 1))
+        return Count(rows, max(math.floor(rows - below), 0), min(math.ceil(rows + above), size))
 
-    def _product(
-        self, groups: Sequence[_Group], fixed: dict[int, int], known: dict[tuple[_Group, tuple[int, ...]], _Share]
-    ) -> _Share:
-        """Return the share that passes all groups with some axes fixed."""
-        product_ = _Share(Fraction(1))
+    def _shares(
+        self, groups: Sequence[_Group], fixed: Mapping[int, int], known: dict[tuple[_Group, tuple[int, ...]], _Share]
+    ) -> list[_Share]:
+        """Return the share that passes each group with some axes fixed."""
+        shares = []
         for group in groups:
             here = {at: place for at, place in fixed.items() if at in group.axes}
             key = (group, tuple(here.values()))
             if key not in known:
-                axes = sorted(group.axes - set(fixed))
-                cells = math.prod(self._sizes(at for at in axes if self._is_structural(at)))
-                small = math.prod(self._sizes(axes)) <= EXACT_POINTS and cells <= EXACT_CELLS
-                known[key] = (self._counted if small else self._sampled)(group, axes, here)
-            product_ = product_ * known[key]
-        return product_
+                known[key] = self._share(group, here)
+            shares.append(known[key])
+        return shares
+
+    def _share(self, group: _Group, fixed: dict[int, int]) -> _Share:
+        """Count or sample a group; all its parts together take no more points than one of them alone would."""
+        axes = sorted(group.axes - set(fixed))
+        parts = math.prod(self._sizes(fixed))
+        places = math.prod(self._sizes(at for at in axes if at in self.places))
+        if parts * math.prod(self._sizes(axes)) <= EXACT_POINTS and places <= EXACT_PLACES:
+            return self._counted(group, axes, fixed)
+        return self._sampled(group, axes, fixed, max(DRAWS // parts, LEAST_DRAWS))
 
     def _counted(self, group: _Group, axes: list[int], fixed: dict[int, int]) -> _Share:
         """Return the share of all points of some axes that passes."""
-        looped = [at for at in axes if self._is_structural(at)]
-        meshed = [at for at in axes if not self._is_structural(at)]
-        shape = self._sizes(meshed)
-        mesh = {
-            at: np.arange(size).reshape([-1 if at == other else 1 for other in meshed])
-            for at, size in zip(meshed, shape, strict=True)
-        }
+        looped = [at for at in axes if at in self.places]
+        meshed = [at for at in axes if at not in self.places]
         found = 0
         for point in self._points(looped):
-            mask = self._mask(group.conditions, fixed | dict(zip(looped, point, strict=True)), mesh)
-            found += int(np.count_nonzero(np.broadcast_to(mask, shape)))
-        return _Share(Fraction(found, math.prod(self._sizes(axes))))
+            scalars = fixed | dict(zip(looped, point, strict=True))
+            for mesh in self._tiles(meshed):
+                mask = self._mask(group.conditions, scalars, mesh)
+                shape = np.broadcast_shapes(*(at.shape for at in mesh.values()))
+                found += int(np.count_nonzero(np.broadcast_to(mask, shape)))
+        share = Fraction(found, math.prod(self._sizes(axes)))
+        return _Share(share, float(share), float(share))
 
-    def _sampled(self, group: _Group, axes: list[int], fixed: dict[int, int]) -> _Share:
-        """Return an estimate from random cells with random points in each; the cells are independent of each other."""
-        shares = np.empty(SAMPLED_CELLS)
-        for number in range(SAMPLED_CELLS):
-            drawn = {at: int(self.random.integers(self.block.shape[at])) for at in axes if self._is_structural(at)}
-            mesh = {
-                at: self.random.integers(self.block.shape[at], size=POINTS_PER_CELL)
+    def _sampled(self, group: _Group, axes: list[int], fixed: dict[int, int], draws: int) -> _Share:
+        """Return an estimate from random points.
+
+        Where places are drawn as well, some points are drawn at each; since those may pass or fail together, all
+        points of one place count as one draw, which makes the interval too wide rather than too narrow.
+        """
+        looped = [at for at in axes if at in self.places]
+        rounds = PLACES_DRAWN if looped else 1
+        each = draws // rounds
+        passed = 0
+        for _ in range(rounds):
+            scalars = fixed | {at: int(self.random.integers(self.block.shape[at])) for at in looped}
+            mesh = {at: self._drawn(self.block.axes[at], each) for at in axes if at not in looped}
+            mask = self._mask(group.conditions, scalars, mesh)
+            passed += int(np.count_nonzero(np.broadcast_to(mask, each)))
+        share = Fraction(passed, rounds * each)
+        seen = rounds if looped else each
+        return _Share(share, *wilson(float(share) * seen, seen, CONFIDENCE))
+
+    def _drawn(self, axis: Axis, draws: int) -> Indices:
+        """Return random points of an axis; of a very long sample, neighbours: they are draws already, and quick."""
+        if isinstance(axis, SampleAxis) and axis.size > LONG_SAMPLE:
+            start = self.random.integers(axis.size - draws + 1)
+            return np.arange(start, start + draws, dtype=np.int64)
+        return self.random.integers(axis.size, size=draws)
+
+    def _tiles(self, axes: Sequence[int]) -> Iterator[Mesh]:
+        """Yield the open mesh of some axes in pieces along the longest, so that memory stays small."""
+        if not axes:
+            yield {}
+            return
+        longest = max(axes, key=lambda at: self.block.shape[at])
+        size = self.block.shape[longest]
+        step = max(TILE * size // math.prod(self._sizes(axes)), 1)
+        for start in range(0, size, step):
+            yield {
+                at: np.arange(*((start, min(start + step, size)) if at == longest else (0, self.block.shape[at])))
+                .reshape([-1 if at == other else 1 for other in axes])
                 for at in axes
-                if not self._is_structural(at)
-            }
-            shares[number] = np.mean(self._mask(group.conditions, fixed | drawn, mesh))
-        mean = float(shares.mean())
-        unseen = 3.0 / SAMPLED_CELLS / 1.96 if mean in {0.0, 1.0} else 0.0  # none of n: below 3/n (rule of three)
-        return _Share(Fraction(mean), max(float(shares.var(ddof=1)) / SAMPLED_CELLS, unseen**2))
+            }  # fmt: skip
 
-    def _mask(self, conditions: Iterable[Expression], places: Mapping[int, int], mesh: Mapping[int, Indices]) -> Any:
+    def _mask(self, conditions: Iterable[Expression], places: Mapping[int, int], mesh: Mesh) -> Any:
         scalars: dict[str, Any] = dict(self.block.constants)
         arrays: dict[str, Any] = {}
         for at, axis in enumerate(self.block.axes):
             for name in axis.names:
                 if at in mesh:
-                    arrays[name] = axis.at(name, mesh[at])
+                    arrays[name] = axis.at(name, mesh[at].reshape(-1)).reshape(mesh[at].shape)
                 else:
                     scalars[name] = axis.value(name, places.get(at, 0))
         inputs = inputs_with_origins(self.study, self.catalogue, scalars, arrays, self.times)
@@ -210,6 +278,8 @@ class _BlockCounter:
             if name in self.study.derive:
                 open_ += self.study.derive[name].names
             elif name not in self.axis_of or name in self.times:
+                if math.prod(self._sizes(self.places)) > EXACT_PLACES:
+                    return frozenset(range(len(self.block.axes)))  # safe, and no formula of thousands is looked at
                 axes |= self.places
                 open_ += self._formula_names(name)
         return frozenset(axes)
@@ -229,16 +299,8 @@ class _BlockCounter:
             return list(dict.fromkeys(axis.values(name, 0, axis.size).tolist()))
         return [str(self.block.constants[name])] if name in self.block.constants else []
 
-    def _is_structural(self, at: int) -> bool:
-        return is_structural(self.block.axes[at])
-
     def _sizes(self, axes: Iterable[int]) -> tuple[int, ...]:
         return tuple(self.block.shape[at] for at in axes)
 
     def _points(self, axes: Sequence[int]) -> Iterator[tuple[int, ...]]:
         return product(*(range(size) for size in self._sizes(axes)))
-
-
-def is_structural(axis: Axis) -> bool:
-    """Whether an axis is looped over: one of its quantities changes the set of legal mappings."""
-    return any(name in quantities() and quantities()[name].structural for name in axis.names)

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from sweep.catalogue import Catalogue
-from sweep.counting import Count, is_structural, require_designs
+from sweep.counting import Count, require_designs
 from sweep.dataset.columns import DESIGN, arrow_schema
 from sweep.dataset.parts import parquet_bytes
-from sweep.engine.cells import CELL_ROWS
+from sweep.engine.cells import CELL_ROWS, is_structural
 from sweep.engine.columns import study_columns
 from sweep.engine.rows import evaluate_chunk
 from sweep.space import Axis, Block, Chunks, Space, zip_axis
@@ -140,12 +140,16 @@ def kept_rows(study: Study, rows: int) -> int | None:
     return min(rows, scenarios * (int(keep.number) if keep.kind == "top" else 1))
 
 
+def _is_structural(axis: Axis) -> bool:
+    return any(is_structural(name) for name in axis.names)
+
+
 def _cells(block: Block) -> int:
-    return math.prod(axis.size for axis in block.axes if is_structural(axis))
+    return math.prod(axis.size for axis in block.axes if _is_structural(axis))
 
 
 def _numeric(block: Block) -> int:
-    return math.prod(axis.size for axis in block.axes if not is_structural(axis))
+    return math.prod(axis.size for axis in block.axes if not _is_structural(axis))
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,7 @@ def _sites(study: Study) -> Iterator[tuple[int, tuple[int, ...]]]:
     for turn in range(max(CALIBRATION_PIECES, len(blocks))):
         number = turn % len(blocks)
         axes = blocks[number].axes
-        yield number, tuple(int(random.integers(axis.size)) if is_structural(axis) else 0 for axis in axes)
+        yield number, tuple(int(random.integers(axis.size)) if _is_structural(axis) else 0 for axis in axes)
 
 
 def _piece(block: Block, starts: tuple[int, ...], most: int) -> _Piece:
@@ -206,7 +210,7 @@ def _piece(block: Block, starts: tuple[int, ...], most: int) -> _Piece:
     axes: list[Axis] = []
     room = most
     for axis, start in zip(reversed(block.axes), reversed(starts), strict=True):
-        size = 1 if is_structural(axis) else min(axis.size, room)
+        size = 1 if _is_structural(axis) else min(axis.size, room)
         axes.append(_cut(axis, start, start + size))
         room //= size
     return _Piece(block, replace(block, axes=tuple(reversed(axes)), offset=0, partition=()), starts)

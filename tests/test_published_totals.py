@@ -11,6 +11,7 @@ import pytest
 from models.economics import economics_stage
 from models.fabric import fabric_stage
 from models.power import YEAR, power_stage
+from models.quantities import quantities
 from models.reliability import reliability_stage
 from sweep.assembly import fact_formula
 from sweep.catalogue import Catalogue
@@ -21,9 +22,10 @@ CATALOGUE = Catalogue.load()
 
 @cache
 def facts(system: str, region: str) -> dict[str, Any]:
-    """Return the facts of a system in a region, SI, formulas computed."""
+    """Return the facts of a system in a region, SI, formulas computed; neutral values where nothing is said."""
     resolved = CATALOGUE.facts(system, None, region)
-    known = {name: fact.value for name, fact in resolved.items() if fact.value is not None}
+    neutral = {name: row.default for name, row in quantities().items() if row.is_input and row.default in (0, 1)}
+    known = neutral | {name: fact.value for name, fact in resolved.items() if fact.value is not None}
     numbers = {name: np.asarray(float(value)) for name, value in known.items() if isinstance(value, int | float)}
     for name, fact in resolved.items():
         if fact.formula:
@@ -42,7 +44,7 @@ def cluster(system: str, domains: int, region: str = "own", **others: Any) -> di
 
 @pytest.mark.parametrize(
     ("system", "domains", "power"),
-    [("cloudmatrix384", 1, 559.378e3), ("cloudmatrix384", 16, 559.378e3), ("gb200-nvl72", 16, 145e3)],  # fmt: skip
+    [("cloudmatrix384", 1, 559.378e3), ("cloudmatrix384", 16, 559.378e3), ("gb200-nvl72", 16, 145e3)],
 )
 def test_all_in_power_counts_the_scale_out_network_once(system: str, domains: int, power: float) -> None:
     """SemiAnalysis, 2025-04-16: 559,378 and 145,000 W all-in, with NICs, modules and switches of two full layers."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from sweep.dataset.layout import MANIFEST, resolve
 from sweep.dataset.manifest import Manifest, read_manifest

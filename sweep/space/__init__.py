@@ -1,9 +1,8 @@
-"""The design space: axes, blocks, ids, chunks, samples and counts. Nothing here ever lists the designs."""
+"""The design space: axes, blocks, ids, chunks and samples. Nothing here ever lists the designs."""
 
 from sweep.space.axes import Axis, LinearAxis, ListAxis, LogAxis, Value, linear_axis, list_axis, log_axis, zip_axis
 from sweep.space.block import Block, arrange
 from sweep.space.chunks import ROWS_PER_CHUNK, Chunk, Chunks
-from sweep.space.counting import Count, Resolver, count_rows
 from sweep.space.marginals import Choice, Marginal, Range, Triangular
 from sweep.space.sampling import Method, SampleAxis, sample_axis
 from sweep.space.space import Space
@@ -15,20 +14,17 @@ __all__ = [
     "Choice",
     "Chunk",
     "Chunks",
-    "Count",
     "LinearAxis",
     "ListAxis",
     "LogAxis",
     "Marginal",
     "Method",
     "Range",
-    "Resolver",
     "SampleAxis",
     "Space",
     "Triangular",
     "Value",
     "arrange",
-    "count_rows",
     "linear_axis",
     "list_axis",
     "log_axis",

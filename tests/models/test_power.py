@@ -114,6 +114,17 @@ def test_serving_weighs_prefill_and_decode_by_their_chips() -> None:
     assert "energy_to_train" not in split
 
 
+def test_hosts_follow_their_chips_in_training_and_prefill_but_not_in_decode() -> None:
+    """The fractions of training and prefill are of whole servers (8.4 of 10.2 kW), that of decode is of the chip."""
+    network = power_stage(SYSTEM)["network_power"]
+    training = power_stage(SYSTEM | {"train_power_fraction": 0.76})
+    assert training["it_power"] == pytest.approx(72 * 0.76 * 1600 + network)
+    split = power_stage(SYSTEM | {"phase": "serve", "prefill_chips": 18, "decode_chips": 54})
+    assert split["it_power"] == pytest.approx(18 * 0.9 * 1600 + 54 * (0.5 * 1200 + 400) + network)
+    decode = power_stage(SYSTEM | {"phase": "serve"})
+    assert decode["it_power"] == pytest.approx(72 * (0.5 * 1200 + 400) + network)
+
+
 def test_serving_without_a_split_draws_decode_power() -> None:
     assert power_stage(SYSTEM | {"phase": "serve"})["chip_power_mean"] == 600
 
