@@ -55,8 +55,8 @@ def inputs_with_origins(
     Parameters
     ----------
     scalars
-        Single values; every structural quantity is among them when the model is to be evaluated [unit of the quantity
-        table]. System, workload and region always are, or the region alone among ``arrays``.
+        Single values [unit of the quantity table]; system and workload are among them, and every structural quantity
+        when the model is to be evaluated.
     arrays
         The other values of the space, on an open mesh [unit of the quantity table].
     times

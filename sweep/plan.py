@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from sweep.catalogue import Catalogue
 from sweep.counting import Count, require_designs
+from sweep.dataset.arrays import number_array
 from sweep.dataset.columns import DESIGN, arrow_schema
 from sweep.dataset.parts import parquet_bytes
 from sweep.engine.cells import CELL_ROWS, is_structural
@@ -191,7 +192,7 @@ def _calibrated(study: Study, catalogue: Catalogue) -> tuple[pa.Table, Calibrati
 def _first(piece: _Piece, table: pa.Table) -> pa.Table:
     """Return the first rows of a piece, with the ids they have in the study."""
     rows = table.slice(0, FIRST_ROWS)
-    ids = pa.array(piece.ids(rows[DESIGN].to_pylist()), type=rows.schema.field(DESIGN).type)
+    ids = number_array(np.array(piece.ids(rows[DESIGN].to_pylist()), dtype=np.int64))
     return rows.set_column(0, rows.schema.field(DESIGN), ids)
 
 

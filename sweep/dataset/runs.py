@@ -18,6 +18,7 @@ from sweep.errors import SweepError
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
+    import pyarrow.dataset as ds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Run:
 
     def table(self) -> ds.Dataset:
         """Return the rows as a lazy Arrow dataset."""
+        import pyarrow.dataset as ds  # noqa: PLC0415  (it imports pandas where that is installed: 0.2 s)
+
         files = self.files()
         if not files:
             return ds.dataset(self.manifest.schema.empty_table())

@@ -15,6 +15,7 @@ from models.evaluate import evaluate
 from models.inputs import ModelInputError
 from models.reasons import REASONS
 from sweep.catalogue import Catalogue
+from sweep.dataset.arrays import coded_array, number_array
 from sweep.dataset.columns import DESIGN, Column
 from sweep.engine.cells import Cell, cells
 from sweep.expressions import Expression
@@ -196,8 +197,8 @@ class _Block:
             return _text_array(values, list(self._words[column.name]))
         if column.kind == "int" and values.dtype.kind == "f":
             null = np.isnan(values)
-            return pa.array(np.where(null, 0, values).astype(np.int64), mask=null).cast(field.type)
-        return pa.array(values, type=field.type, from_pandas=True)
+            return number_array(np.where(null, 0, values).astype(np.int64), null).cast(field.type)
+        return number_array(values, np.isnan(values) if values.dtype.kind == "f" else None).cast(field.type)
 
 
 def whole(name: str, numbers: Values) -> Values:
@@ -216,5 +217,4 @@ def _text_array(codes: NDArray[np.int32], words: list[str]) -> pa.DictionaryArra
     order = sorted(used.tolist(), key=lambda code: words[code])
     place = np.full(len(words) + 1, 0, dtype=np.int32)  # the last entry is what -1 reads
     place[order] = np.arange(len(order), dtype=np.int32)
-    indices = pa.array(place[codes], mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array([words[code] for code in order], type=pa.string()))
+    return coded_array(np.where(codes < 0, codes, place[codes]), [words[code] for code in order])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 SAMPLERS = ("auto", "tpe", "nsgaii", "random")
-REDRAWS = 16
+REDRAWS = 4
 """How often a sampler may propose a point that is known before the trial is drawn at random."""
 Known = Callable[[Mapping[str, Any]], bool]
 
