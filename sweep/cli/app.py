@@ -23,6 +23,7 @@ VERBS = {
     "check": "sweep.cli.check",
     "plan": "sweep.cli.plan",
     "run": "sweep.cli.run",
+    "optimize": "sweep.cli.optimize",
     "ls": "sweep.cli.runs",
     "status": "sweep.cli.runs",
     "verify": "sweep.cli.verify",

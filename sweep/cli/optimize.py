@@ -13,7 +13,6 @@ from sweep.cli.settings import common_options, json_option, set_option, settings
 
 if TYPE_CHECKING:
     from sweep.search import Found, SearchResult
-    from sweep.study import Study
 
 
 @click.command()
@@ -59,86 +58,103 @@ def optimize(
     with Meter(quiet=settings().verbosity < 0) as meter:
         result = search(
             loaded, catalogue, output, trials, options, verify=verify,
-            progress=lambda done, total: meter(State(done, total, done, 0, 0)),
+            progress=lambda done, total: meter(State(done, total, done)),
         )  # fmt: skip
     talk(
-        f"{result.trials:,} trials ({result.feasible:,} feasible) in {duration(result.seconds)}: {result.run.location}"
+        f"{result.trials:,} trials of {result.tried:,} designs ({result.feasible:,} trials feasible) "
+        f"in {duration(result.seconds)}: {result.run.location}"
     )
     if as_json:
-        answer_json(_data(result, loaded))
+        answer_json(_data(result, over))
     else:
-        _print(result, loaded)
+        _print(result, over)
 
 
-def _print(result: SearchResult, study: Study) -> None:
+def _print(result: SearchResult, over: str) -> None:
     if not result.best:
         answer("No trial is feasible in every scenario; `supernode query` shows the reasons.")
         return
-    answer_table(_table("Best designs found", result, result.best, study))
-    if result.exact is not None:
-        answer_table(_table(f"Best of all {result.combinations:,} combinations", result, result.exact, study))
-        answer(_proof(result))
+    title = "Best design" if len(result.goals) == 1 else "Designs that no other one beats in every goal"
+    answer_table(_table(f"{title}: {_measure(result, over)}", result, result.best))
+    if result.exact is None:
+        return
+    found = {each.point for each in result.best}
+    missed = tuple(each for each in result.exact if each.point not in found)
+    if missed and result.regret != 0:
+        answer()
+        answer_table(_table(f"Not found, from all {result.combinations:,} combinations of levers", result, missed))
+    answer()
+    answer(_proof(result))
 
 
-def _table(title: str, result: SearchResult, found: tuple[Found, ...], study: Study) -> Table:
-    from sweep.search.points import LeverSpace  # noqa: PLC0415
+def _measure(result: SearchResult, over: str) -> str:
+    fewest, most = min(result.scenarios), max(result.scenarios)
+    if most == 1:
+        return "in the only scenario"
+    counts = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    return f"{'mean over' if over == 'expected' else 'worst of'} {counts} scenarios"
 
-    levers = LeverSpace(study)
-    rows = [levers.values(each.point) for each in found]
+
+def _table(title: str, result: SearchResult, found: tuple[Found, ...]) -> Table:
+    rows = [result.levers.values(each.point) for each in found]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    goals = [f"{goal.name}{f' [{_unit(goal.name)}]' if _unit(goal.name) else ''}>" for goal in result.goals]
-    table = Table(title, (*goals, *(f"{name}{' x' if name in study.times else ''}>" for name in names), "trial>"))
+    goals = [f"{_headed(goal.name)}>" for goal in result.goals]
+    table = Table(title, (*goals, *(_headed(name) for name in names), "trial>"))
     for each, row in zip(found, rows, strict=True):
         values = (number(value, 5) for value in each.score.values)
-        levers_text = (number(row.get(name)) for name in names)
-        table.rows.append((*values, *levers_text, "" if each.trial is None else str(each.trial)))
+        levers = (number(row.get(name)) for name in names)
+        table.rows.append((*values, *levers, "" if each.trial is None else str(each.trial)))
     return table
 
 
-def _proof(result: SearchResult) -> str:
-    from sweep.search import hypervolume_ratio, regret  # noqa: PLC0415
-
-    missed = regret(result.best, result.exact or (), result.goals)
-    if missed is not None:
-        return f"Regret: {100 * missed:.3g} % of the optimum after {result.trials:,} trials."
-    ratio = hypervolume_ratio(result.best, result.exact or (), result.goals)
-    return f"Hypervolume: {100 * (ratio or 0):.4g} % of that of the exact front after {result.trials:,} trials."
-
-
-def _unit(name: str) -> str:
+def _headed(column: str) -> str:
+    """Return the head of a column: its name with the unit, or with ``x`` for a multiplier."""
     from models.quantities import quantities  # noqa: PLC0415
+    from sweep.dataset.columns import TIMES  # noqa: PLC0415
 
-    return quantities()[name].unit if name in quantities() else ""
+    if column.endswith(TIMES):
+        return f"{column.removesuffix(TIMES)} x>"
+    quantity = quantities().get(column)
+    if quantity is None:
+        return column
+    name = f"{column} [{quantity.unit}]" if quantity.unit else column
+    return name if quantity.dtype == "text" or quantity.role == "metric" else f"{name}>"
 
 
-def _listed(found: tuple[Found, ...], result: SearchResult, study: Study) -> list[dict[str, Any]]:
-    from sweep.search.points import LeverSpace  # noqa: PLC0415
+def _proof(result: SearchResult) -> str:
+    every = f"all {result.combinations:,} combinations of levers"
+    if result.regret == 0:
+        return f"Regret: 0 %; {every} were evaluated, and none is better."
+    if result.regret is not None:
+        return f"Regret: {100 * result.regret:.3g} % of the optimum of {every}."
+    return f"Hypervolume: {100 * (result.hypervolume_ratio or 0):.4g} % of that of the front of {every}."
 
-    levers = LeverSpace(study)
+
+def _data(result: SearchResult, over: str) -> dict[str, Any]:
+    return {
+        "study": result.run.manifest.study,
+        "run": result.run.location,
+        "trials": result.trials,
+        "designs": result.tried,
+        "feasible": result.feasible,
+        "combinations": result.combinations,
+        "over": over,
+        "scenarios": max(result.scenarios),
+        "best": _listed(result.best, result),
+        "exact": None if result.exact is None else _listed(result.exact, result),
+        "regret": result.regret,
+        "hypervolume_ratio": result.hypervolume_ratio,
+        "seconds": result.seconds,
+    }
+
+
+def _listed(found: tuple[Found, ...], result: SearchResult) -> list[dict[str, Any]]:
     names = [goal.name for goal in result.goals]
     return [
         {
             "trial": each.trial,
-            "levers": levers.values(each.point),
+            "levers": result.levers.values(each.point),
             "goals": dict(zip(names, each.score.values, strict=True)),
         }
         for each in found
     ]
-
-
-def _data(result: SearchResult, study: Study) -> dict[str, Any]:
-    from sweep.search import hypervolume_ratio, regret  # noqa: PLC0415
-
-    exact = result.exact
-    return {
-        "study": study.name,
-        "run": result.run.location,
-        "trials": result.trials,
-        "feasible": result.feasible,
-        "combinations": result.combinations,
-        "best": _listed(result.best, result, study),
-        "exact": None if exact is None else _listed(exact, result, study),
-        "regret": None if exact is None else regret(result.best, exact, result.goals),
-        "hypervolume_ratio": None if exact is None else hypervolume_ratio(result.best, exact, result.goals),
-        "seconds": result.seconds,
-    }

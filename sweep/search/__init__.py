@@ -1,7 +1,7 @@
 """Search: Optuna proposes levers, the engine evaluates each batch as one block, the journal remembers."""
 
-from sweep.search.exact import Found, hypervolume_ratio, regret
+from sweep.search.exact import Found
 from sweep.search.samplers import SAMPLERS
 from sweep.search.search import Options, SearchResult, search
 
-__all__ = ["SAMPLERS", "Found", "Options", "SearchResult", "hypervolume_ratio", "regret", "search"]
+__all__ = ["SAMPLERS", "Found", "Options", "SearchResult", "search"]

@@ -45,14 +45,17 @@ def make_sampler(name: str, seed: int, trial: int, batch: int, known: Known) -> 
     random = optuna.samplers.RandomSampler(seed=state)
     if name == "random":
         return random
+    learned: BaseSampler
     if name == "nsgaii":
-        return fresh()(optuna.samplers.NSGAIISampler(population_size=max(2 * batch, 2), seed=state), random, known)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        learned = optuna.samplers.TPESampler(
-            multivariate=True, group=True, constant_liar=True, n_startup_trials=2 * batch, seed=state
-        )
-    return fresh()(learned, random, known)
+        learned = optuna.samplers.NSGAIISampler(population_size=max(2 * batch, 2), seed=state)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            learned = optuna.samplers.TPESampler(
+                multivariate=True, group=True, constant_liar=True, n_startup_trials=2 * batch, seed=state
+            )
+    sampler: BaseSampler = fresh()(learned, random, known)
+    return sampler
 
 
 @cache

@@ -29,7 +29,7 @@ from sweep.dataset.store import LocalStore, check_writable, open_store
 from sweep.engine.prepare import done_parts, first_manifest, is_complete, prepare
 from sweep.errors import Interrupted, StudyError, SweepError
 from sweep.search.batch import Evaluator
-from sweep.search.exact import ENUMERABLE, Found, enumerated, front
+from sweep.search.exact import ENUMERABLE, Found, enumerated, front, hypervolume_ratio, regret
 from sweep.search.goals import Over, Score, goals_of, score
 from sweep.search.points import LeverSpace, Point
 from sweep.search.samplers import chosen
@@ -56,17 +56,56 @@ class Options:
 class SearchResult:
     """A search and its best designs: one for one goal, the front for several.
 
-    ``exact`` are the best of all ``combinations`` of levers, None unless the search was asked to verify itself.
+    ``found`` are all trials; ``exact`` the best of all combinations of levers, None unless the search was asked to
+    verify itself.
     """
 
     run: Run
+    levers: LeverSpace
     goals: tuple[Objective, ...]
-    trials: int
-    feasible: int
-    best: tuple[Found, ...]
+    found: tuple[Found, ...]
     exact: tuple[Found, ...] | None
-    combinations: int
     seconds: float
+
+    @property
+    def best(self) -> tuple[Found, ...]:
+        """The best designs among the trials; none when no trial is feasible."""
+        return front(self.found, self.goals)
+
+    @property
+    def trials(self) -> int:
+        """Number of trials."""
+        return len(self.found)
+
+    @property
+    def tried(self) -> int:
+        """Number of different designs among them."""
+        return len({each.point for each in self.found})
+
+    @property
+    def feasible(self) -> int:
+        """Number of trials that stand in every scenario."""
+        return sum(each.feasible for each in self.found)
+
+    @property
+    def combinations(self) -> int:
+        """Number of combinations of levers."""
+        return self.levers.size
+
+    @property
+    def scenarios(self) -> tuple[int, ...]:
+        """In how many scenarios a design of each block of the space is evaluated."""
+        return tuple(self.levers.scenarios(block) for block in self.levers.space.blocks)
+
+    @property
+    def regret(self) -> float | None:
+        """Distance from the optimum as a fraction of it; None for several goals or without verification."""
+        return regret(self.best, self.exact or (), self.goals)
+
+    @property
+    def hypervolume_ratio(self) -> float | None:
+        """Hypervolume of the front over that of the exact one; None for one goal or without verification."""
+        return hypervolume_ratio(self.best, self.exact or (), self.goals)
 
 
 def search(
@@ -106,11 +145,7 @@ def search(
         exact = enumerated(evaluator, goals, options.over, progress) if verify else None
     except KeyboardInterrupt as error:
         raise Interrupted(f"interrupted; run it again to go on with {location}") from error
-    good = [each for each in found if each.feasible]
-    seconds = time.perf_counter() - started
-    return SearchResult(
-        open_run(location), goals, len(found), len(good), front(good, goals), exact, levers.size, seconds
-    )
+    return SearchResult(open_run(location), levers, goals, tuple(found), exact, time.perf_counter() - started)
 
 
 def _identity(
@@ -178,7 +213,9 @@ class _Search:
         for batch in range(-(-len(found) // self.options.batch)):
             start = batch * self.options.batch
             points = {each.point for each in found[start : start + self.options.batch]} - seen
-            parts[batch] = done[batch] if batch in done else self._part(batch, [t for _, t in self.evaluator.rows(points)])
+            parts[batch] = (
+                done[batch] if batch in done else self._part(batch, [t for _, t in self.evaluator.rows(points)])
+            )
             seen |= points
         return parts
 

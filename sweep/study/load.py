@@ -38,11 +38,9 @@ def open_study(
     path: Path | str, overrides: Sequence[str] = (), catalogue_dirs: Sequence[Path] = ()
 ) -> tuple[Study, Catalogue]:
     """Return a study with the catalogue it asks for: the program's, the user's folders, and those the study names."""
-    source, options = apply_overrides(read_yaml(Path(path)), overrides)
-    faults = Faults(source, options)
-    folders = [str(folder) for folder in _folders(_parsed(faults), Path(path))]
-    catalogue = Catalogue.load([*catalogue_dirs, *(Path(folder) for folder in folders)])
-    return load_study(path, catalogue, overrides), catalogue
+    file, faults = _read(Path(path), overrides)
+    catalogue = Catalogue.load([*catalogue_dirs, *_folders(file, Path(path))])
+    return _Loading(Path(path), file, catalogue, faults).study(), catalogue
 
 
 def load_study(path: Path | str, catalogue: Catalogue, overrides: Sequence[str] = ()) -> Study:
@@ -62,9 +60,14 @@ def load_study(path: Path | str, catalogue: Catalogue, overrides: Sequence[str] 
     StudyError
         With every fault found, each with its file and line (or its option), path, and what is allowed.
     """
-    source, options = apply_overrides(read_yaml(Path(path)), overrides)
+    file, faults = _read(Path(path), overrides)
+    return _Loading(Path(path), file, catalogue, faults).study()
+
+
+def _read(path: Path, overrides: Sequence[str]) -> tuple[grammar.StudyFile, Faults]:
+    source, options = apply_overrides(read_yaml(path), overrides)
     faults = Faults(source, options)
-    return _Loading(Path(path), _parsed(faults), catalogue, faults).study()
+    return _parsed(faults), faults
 
 
 def _parsed(faults: Faults) -> grammar.StudyFile:

@@ -1,0 +1,59 @@
+"""What the README shows is what happens: its study runs, its snippet reads the results, its verbs exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sweep.cli.app import VERBS, cli
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(marker: str) -> str:
+    """Return the code block after a marker."""
+    found = re.search(rf"<!-- {re.escape(marker)} -->\n```\w+\n(.*?)```", TEXT, re.DOTALL)
+    assert found, f"the README has no block marked {marker}"
+    return found[1]
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run the README's study in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("my-first-study.yaml").write_text(block("study"), encoding="utf-8")
+    done = CliRunner().invoke(cli, ["run", "my-first-study.yaml", "--in-process"])
+    assert done.exit_code == 0, done.output
+    return tmp_path
+
+
+def test_the_study_answers_its_question(finished: Path) -> None:
+    done = CliRunner().invoke(
+        supernode,
+        ["query", "my-first-study", "SELECT count(*) AS n FROM designs WHERE status = 'ok'", "--format", "csv"],
+    )
+    assert int(done.stdout.split()[-1]) > 0
+    assert (finished / "results/my-first-study/latest/manifest.json").is_file()
+
+
+def test_the_snippet_reads_the_results(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(block("python: needs a finished run"), "README.md", "exec"), {})
+    assert "gb200-nvl72" in capsys.readouterr().out
+    assert finished.is_dir()
+
+
+def test_every_command_shown_exists() -> None:
+    shown = re.findall(r"supernode ((?!-)[a-z]+)", TEXT)
+    assert set(shown) - {"sweep"} <= set(VERBS)
+    assert set(VERBS) >= {"run", "check", "plan", "show"}
+
+
+@pytest.mark.parametrize("marker", ["main command", "test command"])
+def test_the_two_commands_are_one_line_each_and_use_the_constraints(marker: str) -> None:
+    command = block(marker)
+    assert command.count("\n") == 1
+    assert "-c constraints.txt" in command
+    assert shlex.split(command)[0] == "python3"
