@@ -153,10 +153,16 @@ def _moe_floor(row: Mapping[str, str]) -> float:
 def _attention(row: Mapping[str, str]) -> dict[str, float]:
     """Attention efficiency where the kernels of the time did not know the chip yet.
 
-    FlashAttention-2 reaches 35 % of the peak of an H100 (arXiv:2407.08608, abstract); its successor is of July 2024.
+    FlashAttention reaches at best 40 % of the peak of an A100 (arXiv:2307.08691, abstract); its successor is of July
+    2023. That reaches 35 % of the peak of an H100 (arXiv:2407.08608, abstract); its successor is of July 2024.
     """
-    early = row["chip"].startswith("H100") and row["date"] < "2024-07"
-    return {"attention_efficiency": 0.35} if early else {}
+    if source_of(row).startswith(UNFUSED):
+        return {}
+    if row["chip"].startswith("A100") and row["date"] < "2023-07":
+        return {"attention_efficiency": 0.40}
+    if row["chip"].startswith("H100") and row["date"] < "2024-07":
+        return {"attention_efficiency": 0.35}
+    return {}
 
 
 def _cluster(source: str) -> dict[str, float]:

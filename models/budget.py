@@ -25,7 +25,8 @@ from models.placement import Groups
 from models.transformer import Transformer
 
 GATHERED_LAYERS: Final = 2.0
-"""Layers whose weights are gathered at once when weights are sharded: one in use, one arriving."""
+"""Layers whose weights are gathered at once when weights are sharded: one in use, one arriving. Their gradients are
+whole before they are reduced, too. Embedding and head stay gathered through the step, as FSDP's root unit does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def budget(
     *,
     sequence_parallel: bool,
     fused_attention: bool,
+    input_bytes: float,
 ) -> Budget:
     """Memory of every mapping [byte].
 
@@ -73,9 +75,10 @@ def budget(
     held = chip_parameters(shape, tensor, pipeline, expert)
     ends = np.where(pipeline > 1.0, np.maximum(held.first, held.last), held.first + held.last)
     shards = (groups.replicas.size, groups.expert_replicas.size)
-    gathered = GATHERED_LAYERS * (held.dense + held.expert) / layers_per_stage(shape, pipeline)
-    weights = WEIGHT_BYTES * (_held(held, ends, sharding >= 3.0, *shards) + np.where(sharding >= 3.0, gathered, 0.0))
-    gradients = GRADIENT_BYTES * _held(held, ends, sharding >= 2.0, *shards)
+    whole = GATHERED_LAYERS * (held.dense + held.expert) / layers_per_stage(shape, pipeline) + ends
+    gathered = np.where(sharding >= 3.0, whole, 0.0)
+    weights = WEIGHT_BYTES * (_held(held, ends, sharding >= 3.0, *shards) + gathered)
+    gradients = GRADIENT_BYTES * (_held(held, ends, sharding >= 2.0, *shards) + gathered)
     optimizer = OPTIMIZER_STATE_BYTES * _held(held, ends, sharding >= 1.0, *shards)
     tokens = micro_batch * (sequence / context)
     per_micro_batch = stage_activations(
@@ -87,6 +90,7 @@ def budget(
         recompute,
         sequence_parallel=sequence_parallel,
         fused_attention=fused_attention,
+        input_bytes=input_bytes,
     )
     first = per_micro_batch * in_flight(pipeline, virtual, micro_batches)
     last = per_micro_batch + head_activations(shape, tokens, tensor)

@@ -1,12 +1,16 @@
-"""Time of collective operations: latency and bandwidth, ring or tree, inside a domain and between domains.
+"""Time of collective operations: latency and bandwidth, inside a domain and between domains.
 
 A group of ``size`` ranks has ``inside`` ranks in each domain. A ring over whole domains uses the network interface of
 every rank (``inside`` of them) to cross from domain to domain, so it runs at the smaller of the scale-up rate and
 ``inside`` times the scale-out rate. All rates are per chip and direction, after efficiency [byte/s]; ``up`` inside the
 domain, ``out`` between domains. A group of one rank takes exactly no time.
 
+Gathers and scatters are rings at every size: NCCL has no tree for them (``ncclTreeAlgo`` in src/graph/tuning.cc serves
+broadcast, reduce and all-reduce alone), so their latency grows with the ranks. Only an all-reduce may be a tree.
+
 Not modelled: congestion between jobs and stragglers (optimistic with scale), the reduction inside switches (pessimistic
-by up to 1.6 on NVLink SHARP for all-reduce), the dies of a package as separate ranks.
+by up to 1.6 on NVLink SHARP for all-reduce), libraries with logarithmic gathers (PAT in NCCL for one rank per node, NHR
+in HCCL: pessimistic for many ranks and few bytes).
 """
 
 from __future__ import annotations
@@ -97,21 +101,25 @@ def group_of(size: Array, inside: Array, share: Array | float = 1.0) -> Group:
     )
 
 
+def _transfer(group: Group, fabric: Fabric) -> Array:
+    """Seconds per gathered byte: the slower of what a chip receives by its scale-up links and its interface."""
+    transfer = group.up / fabric.up_rate
+    return np.maximum(transfer, group.out / fabric.out_rate) if group.crosses else transfer
+
+
+def _hops(up: Array, out: Array, group: Group, fabric: Fabric) -> Array:
+    """Latency of a pass of ``up`` hops inside domains and ``out`` between them [s]."""
+    return up * fabric.up_latency + out * fabric.out_latency if group.crosses else up * fabric.up_latency
+
+
 def all_gather(volume: Array, group: Group, fabric: Fabric) -> Array:
     """Time after which every rank holds all ``volume`` bytes, of which it had 1/size [s].
 
-    Start, and ``min(ring, tree)``: ``(n-1) latency + (n-1)/n V/B`` against ``log2(n) latency + V/B``, with
-    ``B = min(scale-up rate, inside x scale-out rate)`` for groups of several domains.
+    Start and ring: ``(n-1) latency + (n-1)/n V/B`` with ``B = min(scale-up rate, inside x scale-out rate)`` for groups
+    of several domains. The latency is that of ``size - domains`` hops inside and ``domains - 1`` between domains.
     """
-    transfer = group.up / fabric.up_rate
-    ring = group.ring_up * fabric.up_latency
-    tree = group.tree_up * fabric.up_latency
-    if group.crosses:
-        transfer = np.maximum(transfer, group.out / fabric.out_rate)
-        ring = ring + group.ring_out * fabric.out_latency
-        tree = tree + group.tree_out * fabric.out_latency
-    transfer = volume * transfer
-    return group.start + np.minimum(ring + transfer, tree + transfer * group.tree_volume)
+    latency = group.start + _hops(group.ring_up, group.ring_out, group, fabric)
+    return latency + volume * _transfer(group, fabric)
 
 
 def reduce_scatter(volume: Array, group: Group, fabric: Fabric) -> Array:
@@ -120,8 +128,14 @@ def reduce_scatter(volume: Array, group: Group, fabric: Fabric) -> Array:
 
 
 def all_reduce(volume: Array, group: Group, fabric: Fabric) -> Array:
-    """Time after which every rank holds the sum of all ``volume`` bytes [s]: reduce-scatter and all-gather."""
-    return 2.0 * all_gather(volume, group, fabric)
+    """Time after which every rank holds the sum of all ``volume`` bytes [s].
+
+    The faster of a ring, ``2 ((n-1) latency + (n-1)/n V/B)``, and a double tree, ``2 (log2(n) latency + V/B)``.
+    """
+    transfer = volume * _transfer(group, fabric)
+    ring = _hops(group.ring_up, group.ring_out, group, fabric) + transfer
+    tree = _hops(group.tree_up, group.tree_out, group, fabric) + transfer * group.tree_volume
+    return 2.0 * (group.start + np.minimum(ring, tree))
 
 
 def broadcast(volume: Array, group: Group, fabric: Fabric) -> Array:

@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 
 from models.inputs import Array, Known, ModelInputError, number_or_nan
 
+Texts = NDArray[np.str_]
+
 BITS: Mapping[str, int] = MappingProxyType(
     {"fp32": 32, "tf32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "fp4": 4, "int8": 8}
 )
@@ -66,7 +68,7 @@ def total_processing_performance(known: Known) -> Array:
     return largest
 
 
-def region_2023(performance: Array, density: Array) -> NDArray[np.str_]:
+def region_2023(performance: Array, density: Array) -> Texts:
     """Return the paragraph of 3A090 that a data-centre chip falls under: a.1 a.2 b.1 b.2 free; empty when unknown.
 
     ``performance``: TPP; ``density``: TPP per mm^2 of non-planar logic die. a.1: TPP >= 4800. a.2: TPP >= 1600 and
@@ -94,7 +96,7 @@ def import_duty_2026(performance: Array, memory_bandwidth: Array) -> Array:
     return np.where(np.isnan(performance + bandwidth), np.nan, np.where(first | second, 0.25, 0.0))
 
 
-def status_2022(performance: Array, interconnect: Array, country: str) -> NDArray[np.str_]:
+def status_2022(performance: Array, interconnect: Array, countries: Texts) -> Texts:
     """Return the status under the rule of October 2022: controlled for China, with Hong Kong and Macau.
 
     ``interconnect``: bandwidth to other chips [byte/s], both directions together. Controlled when TPP >= 4800 and
@@ -103,48 +105,42 @@ def status_2022(performance: Array, interconnect: Array, country: str) -> NDArra
     fast, wide = performance >= 4800, interconnect >= 600 * GIGABYTE
     known_free = (performance < 4800) | (interconnect < 600 * GIGABYTE)
     controlled = np.select([fast & wide, known_free], ["denied", "free"], default="")
-    return controlled if country in CHINA else np.full(controlled.shape, "free")
+    return np.where(lies_in(countries, CHINA), controlled, "free")
 
 
-def status_2023(region: NDArray[np.str_], country: str) -> NDArray[np.str_]:
-    """Return the status under the rule of October 2023, by region.
+def status_2023(region: Texts, countries: Texts) -> Texts:
+    """Return the status under the rule of October 2023, by paragraph of the chip and country of the buyer.
 
     Embargoed countries: region a denied, region b by licence (or after notification, exception NAC). Countries of
-    concern: region a by licence, region b free (exception ACA). Elsewhere free.
+    concern: region a by licence, region b free (exception ACA). Elsewhere free. A chip in no region is free everywhere.
     """
-    if country in ARMS_EMBARGO:
-        a, b = "denied", "licence"
-    elif country in CONCERN:
-        a, b = "licence", "free"
-    else:
-        a, b = "free", "free"
-    table = {"a.1": a, "a.2": a, "b.1": b, "b.2": b, "free": "free", "": "free" if a == "free" else ""}
-    return np.select([region == name for name in table], list(table.values()), default="")
+    embargo, concern = lies_in(countries, ARMS_EMBARGO), lies_in(countries, CONCERN)
+    elsewhere = ~(embargo | concern)
+    a, b = (region == "a.1") | (region == "a.2"), (region == "b.1") | (region == "b.2")
+    conditions = [elsewhere | (region == "free"), a & embargo, (a & concern) | (b & embargo), b & concern]
+    return np.select(np.broadcast_arrays(*conditions), ["free", "denied", "licence", "free"], default="")
 
 
-def status_2025(status: NDArray[np.str_], known: Known, country: str) -> NDArray[np.str_]:
+def status_2025(status: Texts, known: Known, countries: Texts) -> Texts:
     """Return the status after the letter of April 2025: what was free in embargoed countries may need a licence.
 
     That is when memory bandwidth reaches 4,000 GB/s or interconnect bandwidth 900 GB/s in both directions together.
     """
-    if country not in ARMS_EMBARGO:
-        return status
     memory = number_or_nan(known, "hbm_bandwidth") >= 4000 * GIGABYTE
     interconnect = interconnect_bandwidth(known) >= 900 * GIGABYTE
-    return np.where((status == "free") & (memory | interconnect), "licence", status)
+    caught = lies_in(countries, ARMS_EMBARGO) & (memory | interconnect)
+    return np.where((status == "free") & caught, "licence", status)
 
 
-def status_2026(status: NDArray[np.str_], performance: Array, memory: Array, country: str) -> NDArray[np.str_]:
+def status_2026(status: Texts, performance: Array, memory: Array, countries: Texts) -> Texts:
     """Return the status after January 2026: for China, denied chips below the limits are reviewed case by case.
 
     The limits are TPP < 21,000 and memory bandwidth < 6,500 GB/s [byte/s].
     """
-    if country not in CHINA:
-        return status
     below = (performance < 21000) & (memory < 6500 * GIGABYTE)
     unknown = np.isnan(memory) & (performance < 21000)
     reviewed = np.where(below, "case_by_case", np.where(unknown, "", status))
-    return np.where(status == "denied", reviewed, status)
+    return np.where((status == "denied") & lies_in(countries, CHINA), reviewed, status)
 
 
 def interconnect_bandwidth(known: Known) -> Array:
@@ -152,19 +148,29 @@ def interconnect_bandwidth(known: Known) -> Array:
     return 2 * number_or_nan(known, "scale_up_bandwidth")
 
 
-def export_status(known: Known, performance: Array, region: NDArray[np.str_]) -> NDArray[np.str_]:
-    """Return free, licence, case_by_case or denied for the buyer at the date; empty where a fact is missing."""
-    date, country = str(known.get("rule_date", RULE_2026)), str(known["buyer_country"])
-    if known["export_regime"] == "none" or date < RULE_2022:
-        return np.full(performance.shape, "free")
-    if date < RULE_2023:
-        return status_2022(performance, interconnect_bandwidth(known), country)
-    status = status_2023(region, country)
-    if date >= LETTER_2025:
-        status = status_2025(status, known, country)
-    if date >= RULE_2026:
-        status = status_2026(status, performance, number_or_nan(known, "hbm_bandwidth"), country)
-    return status
+def lies_in(countries: Texts, group: frozenset[str]) -> NDArray[np.bool_]:
+    """Return which ISO codes belong to a group of countries; the shape is that of ``countries``."""
+    return np.isin(countries, sorted(group))
+
+
+def rule_dates(known: Known) -> Texts:
+    """Return the dates whose rules apply; texts of the form YYYY-MM-DD, which sort as dates do."""
+    return np.asarray(known.get("rule_date", RULE_2026), dtype=np.str_)
+
+
+def export_status(known: Known, performance: Array, region: Texts) -> Texts:
+    """Return free, licence, case_by_case or denied for the buyer at the date; empty where a fact is missing.
+
+    ``buyer_country`` and ``rule_date`` may vary over the mesh: the result has the shape of both and of the facts.
+    """
+    dates, countries = rule_dates(known), np.asarray(known["buyer_country"], dtype=np.str_)
+    first = status_2022(performance, interconnect_bandwidth(known), countries)
+    second = status_2023(region, countries)
+    third = status_2025(second, known, countries)
+    fourth = status_2026(third, performance, number_or_nan(known, "hbm_bandwidth"), countries)
+    uncontrolled = (dates < RULE_2022) | (known["export_regime"] == "none")
+    conditions = [uncontrolled, countries == "", dates < RULE_2023, dates < LETTER_2025, dates < RULE_2026]
+    return np.select(conditions, [np.asarray("free"), np.asarray(""), first, second, third], default=fourth)
 
 
 def rules_stage(known: Known) -> dict[str, Any]:
@@ -177,12 +183,11 @@ def rules_stage(known: Known) -> dict[str, Any]:
     density = performance / number_or_nan(known, "die_area")
     region = region_2023(performance, density * SQUARE_MILLIMETRE)
     duty = import_duty_2026(performance, number_or_nan(known, "hbm_bandwidth"))
-    in_force = str(known.get("rule_date", RULE_2026)) >= TARIFF_2026
     metrics = {
         "total_processing_performance": performance,
         "performance_density": density,
         "export_region": region,
-        "us_import_duty": duty if in_force else 0 * duty,
+        "us_import_duty": np.where(rule_dates(known) >= TARIFF_2026, duty, 0 * duty),
     }
     regime = known.get("export_regime")
     if known.get("buyer_country") is None or regime is None:

@@ -26,7 +26,7 @@ from models.transformer import Transformer
 
 TENSOR: Final = (1, 2, 4, 8, 16, 32)
 PIPELINE_STAGES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-VIRTUAL: Final = (1, 2, 4)
+VIRTUAL: Final = (1, 2, 4, 8)
 MICRO_BATCH: Final = (1, 2, 4, 8, 16)
 CONTEXT: Final = (1, 2, 4, 8, 16, 32, 64)
 CONTEXT_TOKENS: Final = 8192
@@ -54,7 +54,11 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A structural cell: everything that decides which mappings are legal before memory."""
+    """A structural cell: everything that decides which mappings are legal before memory.
+
+    ``domain``: ranks of one domain, ``ranks_per_chip`` of them in a package. ``input_bytes``: of an element that a
+    matrix product keeps of its input for the backward pass.
+    """
 
     shape: Transformer
     sequence: int
@@ -65,6 +69,8 @@ class Cell:
     sequence_parallel: bool
     fused_attention: bool
     fixed: Fixed
+    ranks_per_chip: int = 1
+    input_bytes: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +94,8 @@ class Layout:
     placement: Array
 
     @property
-    def chips(self) -> Array:
-        """Chips used."""
+    def ranks(self) -> Array:
+        """Ranks used."""
         return self.tensor * self.context * self.pipeline * self.data
 
 
@@ -173,8 +179,10 @@ def _layouts(cell: Cell) -> Layout:
 def _with_replicas(layout: Layout, cell: Cell) -> Layout:
     """Add the data-parallel widths: the least width with the fewest micro-batches that some number of groups allows.
 
-    Step time falls with the width, except where a group begins to leave its domain. So a layout uses all groups
-    bought, or those of as few domains as hold its stages, or one domain of replicas per stage.
+    With d domains of replicas per stage, gathers between domains cost ``(d - 1)/d`` and the work ``1/d``: step time is
+    linear in 1/d, so that one of the ends is best, but a domain filled in part costs as much as a full one. So a layout
+    uses all groups bought, or as many whole domains per stage as that allows, or one, or as few domains as hold its
+    stages. Of each, with experts, also what fills whole expert groups.
     """
     packing = pack(layout.tensor, layout.context, cell.domain)
     bought = groups_available(packing, np.asarray(cell.domains, dtype=np.float64))
@@ -184,16 +192,23 @@ def _with_replicas(layout: Layout, cell: Cell) -> Layout:
         return _possible(replace(layout, data=data, micro_batches=micro_batches), bought, cell)
     slots = np.maximum(packing.per_domain, 1.0)
     fewest = np.minimum(np.ceil(layout.pipeline / slots) * slots, bought)
-    one_each = np.minimum(layout.pipeline * slots, bought)
+    each = layout.pipeline * slots
+    one_each = np.minimum(each, bought)
+    whole = np.maximum(np.floor(bought / each) * each, one_each)
+    unit = np.maximum(np.ceil(layout.expert / (layout.tensor * layout.context)), 1.0)
     parts: list[Layout] = []
     before = np.zeros_like(layout.tensor)
-    for groups in (fewest, one_each, bought):
+    for groups in (fewest, one_each, whole, bought):
         width = np.maximum(np.floor(groups / layout.pipeline), 1.0)
-        micro_batches = np.ceil(cell.batch / (layout.micro_batch * width))
-        data = np.ceil(cell.batch / (layout.micro_batch * micro_batches))
-        new = np.where(micro_batches != before, groups, 0.0)
-        parts.append(_possible(replace(layout, data=data, micro_batches=micro_batches), new, cell))
-        before = micro_batches
+        filled = np.maximum(np.floor(width / unit) * unit, 1.0)
+        for most in (filled, width) if cell.shape.experts else (width,):
+            micro_batches = np.ceil(cell.batch / (layout.micro_batch * most))
+            least = np.ceil(cell.batch / (layout.micro_batch * micro_batches))
+            even = np.ceil(least / unit) * unit
+            data = np.where(even <= np.minimum(most, np.floor(cell.batch / layout.micro_batch)), even, least)
+            new = np.where(micro_batches != before, groups, 0.0)
+            parts.append(_possible(replace(layout, data=data, micro_batches=micro_batches), new, cell))
+            before = micro_batches
     return stack(parts)
 
 
@@ -248,6 +263,7 @@ def _describe(layout: Layout, cell: Cell) -> tuple[Groups, Budget]:
         groups,
         sequence_parallel=cell.sequence_parallel,
         fused_attention=cell.fused_attention,
+        input_bytes=cell.input_bytes,
     )
     return groups, need
 

@@ -5,8 +5,12 @@ t))`` bytes, ``s b h (34 + 5 a s/h)/t`` with sequence parallelism, without the a
 and ``2 s b h`` under full recomputation. The terms are kept apart here so that gated feed-forward parts, grouped
 queries, latent attention, experts and fused attention count as what they are.
 
-Not modelled: 8-bit copies of activations (pessimistic in fp8 by up to a third of the activations), unbalanced experts
-(optimistic), the allocator's fragmentation beyond ``USABLE``.
+Products in 8 bits or less keep their inputs in 8 bits for the gradient of the weights (Transformer Engine;
+DeepSeek-V3, arXiv:2412.19437, section 3.3.3); the output of attention, the input of the activation function and the
+residuals stay in 16, although that report also narrows the first two (pessimistic by a quarter of a mixture layer).
+
+Not modelled: unbalanced experts (optimistic), the allocator's fragmentation beyond ``USABLE``, formats wider than 16
+bits (optimistic), moments of the optimizer in 16 bits (pessimistic).
 """
 
 from __future__ import annotations
@@ -106,24 +110,26 @@ def layer_activations(
     moe: bool,
     sequence_parallel: bool,
     fused_attention: bool,
+    input_bytes: float = 2.0,
 ) -> Array:
     """Bytes that one layer keeps for the backward pass of one micro-batch on a chip.
 
-    ``tokens``: tokens of the micro-batch on one tensor-parallel group (after context parallelism). With fused
-    attention there is no core to recompute; *selective* then drops norm outputs, the output of the activation
-    function and the up-projected heads of latent attention, which are cheap to make again.
+    ``tokens``: tokens of the micro-batch on one tensor-parallel group (after context parallelism). ``input_bytes``: of
+    one element that a matrix product keeps of its input. With fused attention there is no core to recompute;
+    *selective* then drops norm outputs, the output of the activation function and the up-projected heads of latent
+    attention, which are cheap to make again.
     """
     hidden = shape.hidden
     shards = tensor if sequence_parallel else np.ones_like(tensor)
     masks = 0.0 if shape.gated_mlp else 2.0 * hidden
     core = 0.0 if fused_attention else 5.0 * shape.heads * sequence
-    heads, activation = _heads_kept(shape), _activation_output(shape, moe=moe)
-    blocks = 4.0 * hidden
+    heads, activation = _heads_kept(shape), input_bytes * _routed_width(shape, moe=moe)
+    blocks = 2.0 * input_bytes * hidden
     keep_cheap = np.where((recompute == SELECTIVE) & fused_attention, 0.0, 1.0)
     keep_core = np.where(recompute == NONE, core, 0.0)
-    replicated = 4.0 * hidden + masks + keep_cheap * blocks + _latents_kept(shape)
+    replicated = 4.0 * hidden + masks + keep_cheap * blocks + input_bytes * _latents_kept(shape)
     replicated = replicated + (4.0 * shape.experts if moe else 0.0)
-    cut = 2.0 * shape.heads * shape.v_width + _mlp_kept(shape, moe=moe) + keep_core
+    cut = 2.0 * shape.heads * shape.v_width + _mlp_kept(shape, input_bytes, moe=moe) + keep_core
     heads_kept = heads * (keep_cheap if shape.latent_attention else 1.0)
     kept = tokens * (replicated / shards + (cut + heads_kept + keep_cheap * activation) / tensor)
     return np.where(recompute == FULL, tokens * 2.0 * hidden / shards, kept)
@@ -136,8 +142,8 @@ def _heads_kept(shape: Transformer) -> float:
 
 
 def _latents_kept(shape: Transformer) -> float:
-    """Bytes per token of the latent vectors of MLA."""
-    return 2.0 * (shape.q_lora_rank + shape.kv_lora_rank + shape.qk_rope_head_dim) if shape.latent_attention else 0.0
+    """Elements per token of the latent vectors of MLA, inputs of the up-projections."""
+    return float(shape.q_lora_rank + shape.kv_lora_rank + shape.qk_rope_head_dim) if shape.latent_attention else 0.0
 
 
 def _routed_width(shape: Transformer, *, moe: bool) -> float:
@@ -146,18 +152,13 @@ def _routed_width(shape: Transformer, *, moe: bool) -> float:
     return float(routed if moe else shape.ffn_hidden)
 
 
-def _mlp_kept(shape: Transformer, *, moe: bool) -> float:
+def _mlp_kept(shape: Transformer, input_bytes: float, *, moe: bool) -> float:
     """Bytes per token of the up-projection, and of the routed copies that a mixture feeds to its experts.
 
     Expert outputs are not kept: routing weights are applied before the down-projection.
     """
-    routed = 2.0 * shape.hidden * shape.experts_per_token if moe else 0.0
+    routed = input_bytes * shape.hidden * shape.experts_per_token if moe else 0.0
     return 2.0 * (shape.mlp_matrices - 1) * _routed_width(shape, moe=moe) + routed
-
-
-def _activation_output(shape: Transformer, *, moe: bool) -> float:
-    """Bytes per token of the input of the down-projection."""
-    return 2.0 * _routed_width(shape, moe=moe)
 
 
 def stage_activations(
@@ -170,6 +171,7 @@ def stage_activations(
     *,
     sequence_parallel: bool,
     fused_attention: bool,
+    input_bytes: float = 2.0,
 ) -> Array:
     """Bytes that the fullest stage keeps for one micro-batch in flight on a chip."""
     layers, moe_layers = layers_per_stage(shape, pipeline), moe_layers_per_stage(shape, pipeline)
@@ -184,6 +186,7 @@ def stage_activations(
             moe=moe,
             sequence_parallel=sequence_parallel,
             fused_attention=fused_attention,
+            input_bytes=input_bytes,
         )
 
     total = (layers - moe_layers) * of_layer(moe=False)

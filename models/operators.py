@@ -29,6 +29,13 @@ GROUPED_EFFICIENCY: Final = 0.55
 ATTENTION_START: Final = 600.0
 """Tokens of sequence at which fused attention reaches half of its long-sequence rate (A100 kernel tables)."""
 
+ATTENTION_SOFTMAX: Final = 64.0
+"""Head width whose products take as long as the exponentials of the scores: half of 128 (FlashAttention-3,
+arXiv:2407.08608, section 3: at width 128 the exponentials take half of the time of the products)."""
+
+ATTENTION_WIDTH: Final = 128.0
+"""Head width at which ``attention_efficiency`` is measured."""
+
 ATTENTION_BACKWARD: Final = 2.9
 """Backward over forward time of fused attention: five products instead of two, at a lower rate (step-time fit)."""
 
@@ -100,12 +107,21 @@ def roofline(flops: Array, rate: Array, moved: Array, bandwidth: Array) -> Array
     return np.maximum(flops / rate, moved / bandwidth)
 
 
-def fused_attention_flops(causal_flops: Array, sequence: Array) -> Array:
-    """FLOPs of fused (flash) causal attention times its start-up penalty ``1 + 600/s`` [FLOP].
+def narrow_heads(width: float) -> float:
+    """Time of fused attention per FLOP over that at head width 128: ``(1 + 64/width)/(1 + 64/128)``, at least 1.
 
-    ``causal_flops``: half of the square. ``sequence``: tokens of the sequence.
+    The exponentials cost the same whatever the width. 1.33 at width 64, where kernel tables (aiconfigurator-core
+    0.12.0) show 1.3 to 1.65. Wider heads are not taken to be faster.
     """
-    return np.asarray(causal_flops * (1.0 + ATTENTION_START / sequence))
+    return max((1.0 + ATTENTION_SOFTMAX / width) / (1.0 + ATTENTION_SOFTMAX / ATTENTION_WIDTH), 1.0)
+
+
+def fused_attention_flops(causal_flops: Array, sequence: Array, width: float) -> Array:
+    """FLOPs of fused (flash) causal attention times its penalties, ``1 + 600/s`` and ``narrow_heads`` [FLOP].
+
+    ``causal_flops``: half of the square. ``sequence``: tokens of the sequence. ``width``: of one head.
+    """
+    return np.asarray(causal_flops * ((1.0 + ATTENTION_START / sequence) * narrow_heads(width)))
 
 
 def unfused_attention_bytes(heads: Array, queries: Array, keys: Array) -> Array:

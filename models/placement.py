@@ -57,7 +57,8 @@ class Groups:
     """The communication groups of a mapping.
 
     ``replicas``: ranks that hold the same dense weights (data x context). ``expert_replicas``: ranks that hold the
-    same experts. ``hops_inside`` and ``hops_between``: neighbours of the pipeline in one domain, and not.
+    same experts. ``spill``: tokens of a stage over those of its whole expert groups; ranks beyond them hold no experts,
+    and their tokens are work of the others. ``hops_inside`` and ``hops_between``: neighbours of the pipeline in one domain, and not.
     """
 
     tensor: Group
@@ -65,6 +66,7 @@ class Groups:
     replicas: Group
     expert: Group
     expert_replicas: Group
+    spill: Array
     hops_inside: Array
     hops_between: Array
     neighbour_share: Array
@@ -89,7 +91,8 @@ def place(
     run = np.where(placement == DATA, np.maximum(np.floor(slots / data), 1.0), np.minimum(pipeline, slots))
     between = np.ceil(pipeline / run) - 1.0
     stage = packing.tensor_inside * packing.context_inside * data_inside
-    replicas = np.maximum(np.floor(tensor * context * data / expert), 1.0)
+    ranks = tensor * context * data
+    replicas = np.maximum(np.floor(ranks / expert), 1.0)
 
     def make(size: Array, inside: Array) -> Group:
         spread = np.minimum(inside, size)
@@ -101,6 +104,7 @@ def place(
         replicas=make(context * data, packing.context_inside * data_inside),
         expert=make(expert, stage),
         expert_replicas=make(replicas, np.maximum(np.floor(stage / expert), 1.0)),
+        spill=ranks / (replicas * expert),
         hops_inside=pipeline - 1.0 - between,
         hops_between=between,
         neighbour_share=up_share(topology, np.full_like(pipeline, 2.0), domain),

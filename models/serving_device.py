@@ -68,23 +68,25 @@ def device_of(known: Known, precision: str) -> Device:
     known
         Facts per chip; ``devices_per_chip`` (1 where absent) says how many ranks a package is.
     precision
-        Number format of the matrix products. A chip without it has a peak of NaN.
+        Number format of the matrix products. A chip without it, or without the bf16 or fp16 in which attention is
+        computed, has a peak of NaN.
     """
     per_chip = integer(known, "devices_per_chip") if "devices_per_chip" in known else 1
     family = {"fp16": "bf16", "tf32": "bf16", "fp32": "bf16"}.get(precision, precision)
     peak = number_or_nan(known, f"peak_{precision}")
     bandwidth = number(known, "hbm_bandwidth")
-    bf16 = number(known, "peak_bf16")
+    wide = number_or_nan(known, "peak_bf16")
+    wide = np.where(np.isnan(wide), number_or_nan(known, "peak_fp16"), wide)
     return Device(
         bandwidth=mesh(bandwidth / per_chip),
         gemm_rate=mesh(peak * _fact_or(known, f"gemm_efficiency_{family}", GEMM_EFFICIENCY) / per_chip),
-        attention_rate=mesh(bf16 * _fact_or(known, "attention_efficiency", ATTENTION_EFFICIENCY) / per_chip),
+        attention_rate=mesh(wide * _fact_or(known, "attention_efficiency", ATTENTION_EFFICIENCY) / per_chip),
         memory_rate=mesh(bandwidth * _fact_or(known, "hbm_efficiency", HBM_EFFICIENCY) / per_chip),
         memory=mesh(number(known, "hbm_capacity") / per_chip),
         scale_up=mesh(number(known, "scale_up_bandwidth") / per_chip),
         scale_out=mesh(number_or_nan(known, "scale_out_bandwidth") / per_chip),
         domain=integer(known, "scale_up_size") * per_chip,
         per_chip=per_chip,
-        peak=peak,
+        peak=np.where(np.isnan(wide), np.nan, peak),
         weight_bytes=PRECISION_BYTES[precision],
     )

@@ -1,4 +1,9 @@
-"""The speeds of a design as the training model needs them: rates after efficiency, both tiers of the fabric."""
+"""The speeds of a design as the training model needs them: rates after efficiency, both tiers of the fabric.
+
+All are per *rank*: what software sees as one device. A package of two dies with memory of their own (Ascend 910C) is
+two ranks, each with half of the peaks, the memory and the links; the link between its dies is not counted on top
+(pessimistic for tensor parallelism: it could carry up to 1.4 times what a die's own scale-up links do).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from models.collectives import Fabric
-from models.inputs import Array, Known, ModelInputError, number, number_or_nan
+from models.inputs import Array, Known, ModelInputError, integer, number, number_or_nan
 from models.quantities import quantities
 from models.slot import Machine
 
@@ -41,6 +46,16 @@ def positive(known: Known, name: str) -> Array:
     return value
 
 
+def ranks_per_chip(known: Known) -> int:
+    """Devices that one package shows to software; one where the catalogue does not say otherwise."""
+    return integer(known, "devices_per_chip") if "devices_per_chip" in known else 1
+
+
+def memory_of(known: Known) -> Array:
+    """Memory of one rank [byte]."""
+    return positive(known, "hbm_capacity") / ranks_per_chip(known)
+
+
 def _last(value: Array) -> Array:
     """Add the mapping axis."""
     return value[..., None]
@@ -63,24 +78,26 @@ def _wide_peak(known: Known, precision: str) -> Array:
 
 
 def fabric_of(known: Known) -> Fabric:
-    """Both tiers of the fabric after efficiency and oversubscription, mapping axis last."""
+    """Both tiers of the fabric per rank after efficiency and oversubscription, mapping axis last."""
+    ranks = ranks_per_chip(known)
     up = positive(known, "scale_up_bandwidth") * positive(known, "scale_up_efficiency")
     out = positive(known, "scale_out_bandwidth") * positive(known, "scale_out_efficiency")
     oversubscription = np.asarray(known.get("oversubscription", 1.0), dtype=np.float64)
     return Fabric(
-        up_rate=_last(up),
+        up_rate=_last(up / ranks),
         up_latency=_last(number(known, "scale_up_latency")),
-        out_rate=_last(out / oversubscription),
+        out_rate=_last(out / oversubscription / ranks),
         out_latency=_last(number(known, "scale_out_latency")),
     )
 
 
 def machine_of(known: Known, precision: str) -> Machine:
-    """Speeds of every design of a block.
+    """Speeds of one rank in every design of a block.
 
     The matrix rate is NaN where the chip lacks the number format; the caller makes those designs infeasible.
     """
-    peak, wide = matrix_peak(known, precision), _wide_peak(known, precision)
+    ranks = ranks_per_chip(known)
+    peak, wide = matrix_peak(known, precision) / ranks, _wide_peak(known, precision) / ranks
     efficiency = np.asarray(1.0) if np.isnan(peak).all() else positive(known, EFFICIENCY[precision])
     wide_efficiency = positive(known, "gemm_efficiency_bf16")
     return Machine(
@@ -88,7 +105,7 @@ def machine_of(known: Known, precision: str) -> Machine:
         matrix_rate=_last(peak * efficiency),
         head_rate=_last(wide * wide_efficiency),
         score_rate=_last(wide * positive(known, "attention_efficiency")),
-        memory_rate=_last(positive(known, "hbm_bandwidth") * positive(known, "hbm_efficiency")),
+        memory_rate=_last(positive(known, "hbm_bandwidth") * positive(known, "hbm_efficiency") / ranks),
         launch=_last(number(known, "kernel_launch_time")),
         moe_floor=_last(_assumed(known, "moe_layer_floor")),
         fabric=fabric_of(known),

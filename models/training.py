@@ -14,10 +14,11 @@ from models.columns import columns, map_columns, rows, stack
 from models.inputs import Array, Known, ModelInputError, integer, number
 from models.mapping import Cell, Fixed, Mappings, legal, mappings
 from models.memory import RECOMPUTE, USABLE
+from models.operators import ELEMENT_BYTES
 from models.placement import PLACEMENTS
 from models.reasons import Reason
 from models.slot import Machine, slot
-from models.speeds import MATRIX_FORMATS, machine_of, positive
+from models.speeds import MATRIX_FORMATS, machine_of, memory_of, ranks_per_chip
 from models.step import step
 from models.training_report import Winners, infeasible, report
 from models.transformer import Transformer
@@ -63,18 +64,20 @@ def _fixed(known: Known) -> Fixed:
     )
 
 
-def cell_of(known: Known, shape: Transformer, spares: float) -> Cell:
+def cell_of(known: Known, shape: Transformer, spares: float, precision: str) -> Cell:
     """Return the structural cell of a block; ``spares`` whole domains stay out of it."""
     return Cell(
         shape=shape,
         sequence=integer(known, "sequence_length"),
         batch=integer(known, "global_batch"),
         domains=integer(known, "domains") - int(spares),
-        domain=integer(known, "scale_up_size"),
+        domain=integer(known, "scale_up_size") * ranks_per_chip(known),
         topology=_chosen_text(known, "scale_up_topology", TOPOLOGIES, "single_tier"),
         sequence_parallel=integer(known, "sequence_parallel") > 0 if "sequence_parallel" in known else True,
         fused_attention=_chosen_text(known, "attention_kernel", ("fused", "unfused"), "fused") == "fused",
         fixed=_fixed(known),
+        ranks_per_chip=ranks_per_chip(known),
+        input_bytes=1.0 if ELEMENT_BYTES[precision] <= 1.0 else 2.0,
     )
 
 
@@ -165,8 +168,8 @@ def _with_spares(known: Known, spares: float) -> dict[str, Any]:
     if not isinstance(shape, Transformer):
         raise ModelInputError("workload", "the shape of the workload is not known for this design")
     precision = _chosen_text(known, "precision", MATRIX_FORMATS, "bf16")
-    cell, machine = cell_of(known, shape, spares), machine_of(known, precision)
-    memory = positive(known, "hbm_capacity")
+    cell, machine = cell_of(known, shape, spares, precision), machine_of(known, precision)
+    memory = memory_of(known)
     table, amount = prepared(cell, float(memory.min()), float(memory.max()), precision)
     if not len(table):
         return infeasible(table.reason)

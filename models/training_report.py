@@ -110,14 +110,14 @@ def executed_flops_per_token(cell: Cell, recompute: Array) -> Array:
 
 
 def _rates(cell: Cell, best: Mappings, whole: Step, peak: Array) -> dict[str, Array]:
-    """Tokens per second and utilisation of the peak of the number format, over the chips used."""
+    """Tokens per second and utilisation of the peak of the number format (of a rank), over the ranks used."""
     tokens = cell.batch * cell.sequence / whole.total
-    per_chip = tokens / best.layout.chips
+    per_rank = tokens / best.layout.ranks
     return {
         "tokens_per_second": tokens,
-        "tokens_per_second_per_chip": per_chip,
-        "model_flops_utilisation": per_chip * model_flops_per_token(cell.shape, cell.sequence) / peak,
-        "hardware_flops_utilisation": per_chip * executed_flops_per_token(cell, best.layout.recompute) / peak,
+        "tokens_per_second_per_chip": per_rank * cell.ranks_per_chip,
+        "model_flops_utilisation": per_rank * model_flops_per_token(cell.shape, cell.sequence) / peak,
+        "hardware_flops_utilisation": per_rank * executed_flops_per_token(cell, best.layout.recompute) / peak,
     }
 
 
@@ -137,7 +137,10 @@ def report(
     machine: Machine,
     reason: NDArray[np.int16],
 ) -> dict[str, Any]:
-    """Return the metrics of the best mappings; where memory is short, its metrics are those of the least demanding."""
+    """Return the metrics of the best mappings; where memory is short, its metrics are those of the least demanding.
+
+    The counts of the mapping are ranks; chips, and the memory of one, are packages.
+    """
     ok = reason == Reason.NONE
     need, layout = best.budget, best.layout
     timed = _times(best, times, whole) | _rates(cell, best, whole, machine.matrix_peak)
@@ -146,8 +149,12 @@ def report(
     }
     memory = (need.total, need.weights, need.gradients, need.optimizer, need.activations)
     known = reason != Reason.PRECISION
-    metrics |= {name: np.where(known, value[..., 0], np.nan) for name, value in zip(MEMORY, memory, strict=True)}
-    whole_numbers = {name: getattr(layout, column) for name, column in COUNTS.items()} | {"chips_used": layout.chips}
+    per_chip = float(cell.ranks_per_chip)
+    metrics |= {
+        name: np.where(known, per_chip * value[..., 0], np.nan) for name, value in zip(MEMORY, memory, strict=True)
+    }
+    whole_numbers = {name: getattr(layout, column) for name, column in COUNTS.items()}
+    whole_numbers |= {"chips_used": np.ceil(layout.ranks / per_chip)}
     metrics |= {name: np.where(ok, value[..., 0], 0).astype(np.int64) for name, value in whole_numbers.items()}
     words = {
         "recompute": np.asarray(RECOMPUTE)[layout.recompute.astype(np.int64)],

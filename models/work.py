@@ -14,7 +14,7 @@ import numpy as np
 
 from models.inputs import Array
 from models.mapping import Cell, Layout, Mappings
-from models.memory import FULL, SELECTIVE, chip_parameters, layer_parameters
+from models.memory import FULL, SELECTIVE, chip_parameters, layer_parameters, layers_per_stage
 from models.operators import (
     ACCUMULATE_BYTES,
     ATTENTION_BACKWARD,
@@ -95,6 +95,7 @@ class Work:
     dense_parameters: Array
     expert_parameters: Array
     slow_stage: Array
+    stage_layers: Array
     full_recompute: Array
 
 
@@ -116,7 +117,7 @@ def work(cell: Cell, table: Mappings, precision: str) -> Work:
     routed_copies = tokens / layout.tensor * shape.experts_per_token * shape.hidden
     return Work(
         dense=tuple(_dense_products(shape, layout, tokens, element)),
-        routed=tuple(_routed_products(shape, layout, tokens, element)),
+        routed=tuple(_routed_products(shape, layout, tokens * table.groups.spill, element)),
         head=_product(tokens, shape.vocabulary / layout.tensor, _column(layout, shape.hidden), 2.0, 1.0, full * 0.0),
         score_flops=_score_flops(cell, layout),
         score_bytes=_score_bytes(cell, layout),
@@ -129,12 +130,13 @@ def work(cell: Cell, table: Mappings, precision: str) -> Work:
         context_messages=shape.layers * (3.0 + full),
         context_volume=2.0 * tokens * layout.context * _kv_width(shape, layout.tensor),
         expert_messages=shape.moe_layers * (4.0 + 2.0 * full),
-        expert_volume=routed_copies * (element + 2.0) / 2.0,
+        expert_volume=routed_copies * table.groups.spill * (element + 2.0) / 2.0,
         expert_crossing=_crossing(shape, table),
         stage_volume=2.0 * tokens * shape.hidden / slices,
         dense_parameters=held.dense + ends,
         expert_parameters=held.expert,
-        slow_stage=np.ceil(shape.layers / layout.pipeline) / shape.layers,
+        slow_stage=layers_per_stage(shape, layout.pipeline) / shape.layers,
+        stage_layers=layers_per_stage(shape, layout.pipeline),
         full_recompute=full,
     )
 
@@ -235,7 +237,9 @@ def _score_flops(cell: Cell, layout: Layout) -> Array:
     heads = np.ceil(cell.shape.heads / layout.tensor) / cell.shape.heads
     tokens = layout.micro_batch * (cell.sequence / layout.context)
     executed = forward_score_flops(cell.shape, cell.sequence, causal=cell.fused_attention) * tokens * heads
-    return fused_attention_flops(executed, np.asarray(float(cell.sequence))) if cell.fused_attention else executed
+    if not cell.fused_attention:
+        return executed
+    return fused_attention_flops(executed, np.asarray(float(cell.sequence)), (cell.shape.qk_width + cell.shape.v_width) / 2)
 
 
 def _score_bytes(cell: Cell, layout: Layout) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -80,10 +80,11 @@ class Assembly:
                 self.values[name] = self._along_region(values)
                 self.origins[name] = Origin(name, "fact", found[0].where, facts=found)
 
-    def take_country(self, countries: Collection[str]) -> None:
-        """Take the buyer's country from the region, when all regions of the cell lie in one."""
-        if len(countries) == 1:
-            self._put("buyer_country", min(countries), Origin("buyer_country", "fact", "country of the region"))
+    def take_country(self, countries: Sequence[str]) -> None:
+        """Take the buyer's country from the region: one for the whole cell, or one for each point of the region."""
+        origin = Origin("buyer_country", "fact", "country of the region")
+        value = countries[0] if len(set(countries)) == 1 else self._along_region(list(countries))
+        self._put("buyer_country", value, origin)
 
     def take_constants(self) -> None:
         """Take the facts that the study replaces, for every system first."""

@@ -103,8 +103,9 @@ def _shape(catalogue: Catalogue, workload: str) -> Transformer:
 
 
 @lru_cache(maxsize=KNOWN_PLACES)
-def _countries(catalogue: Catalogue, system: str, regions: tuple[str, ...]) -> frozenset[str]:
-    """Return the countries of some regions."""
+def _countries(catalogue: Catalogue, system: str, regions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the country of each region; ``own`` is the system's home region."""
     home = catalogue.entry("systems", system).links["home_region"]
-    places = {home if region == "own" else region for region in regions}
-    return frozenset(catalogue.entry("regions", place).labels["country"] for place in places)
+    places = {region: home if region == "own" else region for region in dict.fromkeys(regions)}
+    country = {region: catalogue.entry("regions", place).labels["country"] for region, place in places.items()}
+    return tuple(country[region] for region in regions)

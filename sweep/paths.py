@@ -10,3 +10,8 @@ def configs_dir() -> Path:
     package = Path(__file__).resolve().parent
     packaged = package / "configs"
     return packaged if packaged.is_dir() else package.parent / "configs"
+
+
+def schema_file() -> Path:
+    """Return the JSON Schema of a study file."""
+    return configs_dir() / "schema" / "study.json"

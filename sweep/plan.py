@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,8 +24,12 @@ from sweep.dataset.parts import parquet_bytes
 from sweep.engine.cells import CELL_ROWS, is_structural
 from sweep.engine.columns import study_columns
 from sweep.engine.rows import evaluate_chunk
+from sweep.inputs import inputs_with_origins
 from sweep.space import Axis, Block, Chunks, Space, zip_axis
 from sweep.study import Study
+
+NEEDED = ("chips_per_node", "chip_power", "host_power", "chip_price", "power_price")
+"""Facts without which the model still tells the speed, but not the power, the goodput or the cost."""
 
 FIRST_ROWS = 5
 FIRST_DESIGNS = 64
@@ -54,7 +58,8 @@ class Plan:
 
     ``designs`` counts before ``where``, ``rows`` after it. ``cells`` are structural combinations, each with its own
     mapping search; ``pieces`` are what one call of the model computes. ``kept`` is how many rows stay under ``keep``
-    at most; None when that depends on the results. ``core_seconds`` and ``bytes`` are estimates.
+    at most; None when that depends on the results. ``core_seconds`` and ``bytes`` are estimates. ``unknown`` lists, by
+    system, the facts among ``NEEDED`` that neither the catalogue nor the study gives.
     """
 
     study: str
@@ -68,6 +73,7 @@ class Plan:
     bytes: int
     cores: int
     columns: int
+    unknown: Mapping[str, tuple[str, ...]]
     first_rows: pa.Table
     calibration: Calibration
 
@@ -94,6 +100,7 @@ class Plan:
             "seconds": self.seconds(),
             "bytes": self.bytes,
             "columns": self.columns,
+            "unknown": {system: list(names) for system, names in self.unknown.items()},
             "first_rows": self.first_rows.to_pylist(),
         }
 
@@ -120,6 +127,7 @@ def plan(study: Study, catalogue: Catalogue) -> Plan:
         bytes=round(stored * calibration.bytes_per_row + min(chunks, stored) * calibration.bytes_per_part),
         cores=os.cpu_count() or 1,
         columns=first.num_columns,
+        unknown=unknown_facts(study, catalogue),
         first_rows=first,
         calibration=calibration,
     )
@@ -139,6 +147,21 @@ def kept_rows(study: Study, rows: int) -> int | None:
         for block in study.space.blocks
     )
     return min(rows, scenarios * (int(keep.number) if keep.kind == "top" else 1))
+
+
+def unknown_facts(study: Study, catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
+    """Return the needed facts that a system lacks in the first design that has it; systems that lack none are out."""
+    found: dict[str, tuple[str, ...]] = {}
+    for block in study.space.blocks:
+        times = frozenset(name for axis in block.axes for name in axis.times)
+        place = next((at for at, axis in enumerate(block.axes) if "system" in axis.names), None)
+        for point in range(1 if place is None else block.shape[place]):
+            indices = [point if at == place else 0 for at in range(len(block.axes))]
+            values = inputs_with_origins(study, catalogue, block.design(block.number(indices)), {}, times).values
+            lacking = tuple(name for name in NEEDED if np.isnan(values.get(name, np.nan)))
+            if lacking:
+                found.setdefault(str(values["system"]), lacking)
+    return found
 
 
 def _is_structural(axis: Axis) -> bool:

@@ -1,12 +1,15 @@
-"""The JSON Schema of a study file, made from its typed grammar and the quantity table: editors check by it."""
+"""The JSON Schema of a study file, made from its typed grammar and the quantity table: editors check by it.
+
+``python -m sweep.schema`` writes it anew; a test compares the stored one with this.
+"""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from models.quantities import Quantity, quantities
+from sweep.paths import schema_file
 from sweep.study.grammar import StudyFile
 
 SECTIONS = ("levers", "scenarios")
@@ -27,13 +30,8 @@ def study_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """Return the schema as it is stored in ``schema/study.json``."""
+    """Return the schema as it is stored among the configs."""
     return json.dumps(study_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-def write_schema(path: Path) -> None:
-    """Store the schema."""
-    path.write_text(schema_text(), encoding="utf-8")
 
 
 def _any_of(node: Any) -> Any:
@@ -68,3 +66,7 @@ def _described(row: Quantity) -> str:
     unit = f" [{row.unit}]" if row.unit else ""
     default = f" Default: {row.default}." if row.default is not None else ""
     return f"{row.description}.{unit}{default}"
+
+
+if __name__ == "__main__":
+    schema_file().write_text(schema_text(), encoding="utf-8")

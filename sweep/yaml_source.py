@@ -23,6 +23,12 @@ MAX_BYTES = 4_000_000
 MAX_DEPTH = 40
 CORE_TAG = "tag:yaml.org,2002:"
 
+HINTS = {
+    "mapping values are not allowed": "; put a text that holds a colon in quotes",
+    "'\\t'": "; indent with spaces, not tabs",
+}
+"""What to do about a fault of YAML, by words of the parser's message."""
+
 Path_ = tuple[str | int, ...]
 
 
@@ -71,7 +77,9 @@ def parse_yaml(content: str, file: str) -> Source:
         root = YAML(typ="safe", pure=True).compose(content)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise StudyError.at(f"is not valid YAML: {error.problem or error.context}", f"{file}:{line}") from error
+        problem = error.problem or error.context or ""
+        hint = next((hint for words, hint in HINTS.items() if words in problem), "")
+        raise StudyError.at(f"is not valid YAML: {problem}{hint}", f"{file}:{line}") from error
     except YAMLError as error:
         raise StudyError.at(f"is not valid YAML: {str(error).splitlines()[0]}", file) from error
     if not isinstance(root, MappingNode):
@@ -91,7 +99,8 @@ def _refuse_aliases_and_tags(content: str, file: str) -> None:
         if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
             raise StudyError.at("anchors and aliases (& and *) are not allowed; write the value out", where)
         if getattr(event, "tag", None):
-            raise StudyError.at(f"the tag {event.tag} is not allowed; write plain values", where)
+            tag = str(event.tag).replace(CORE_TAG, "!!")
+            raise StudyError.at(f"the tag {tag} is not allowed; write plain values", where)
         name = type(event).__name__
         depth += name.endswith(("MappingStartEvent", "SequenceStartEvent"))
         depth -= name.endswith(("MappingEndEvent", "SequenceEndEvent"))

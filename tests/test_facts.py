@@ -163,7 +163,7 @@ def test_parts_add_up_to_the_published_price_and_power(system):
     known = {
         name: np.asarray(float(found.value)) for name, found in facts.items() if isinstance(found.value, int | float)
     }
-    known |= dict.fromkeys(("nic_power", "transceiver_power", "scale_out_switch_power"), np.asarray(0.0))
+    known |= dict.fromkeys(("nic_price", "nic_power", "transceiver_power", "scale_out_switch_power"), np.asarray(0.0))
     size, bandwidth = known["scale_up_size"], known["scale_up_bandwidth"]
     for total, part, fabric, rest in (
         ("system_price", "chip_price", "scale_up_price_per_bandwidth", ()),

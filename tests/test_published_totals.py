@@ -91,12 +91,93 @@ def test_cloudmatrix_costs_its_price_with_scale_out_storage_and_installation() -
     assert cluster("cloudmatrix384", 1)["equipment_cost"] == pytest.approx(1.0444 * parts)
 
 
-@pytest.mark.parametrize("system", ["cloudmatrix384", "ascend-910b-384", "gb200-nvl72", "dgx-h100"])
-def test_one_price_per_bandwidth_of_a_scale_out_switch(system: str) -> None:
-    """No vendor gets its second 25.6 Tbit/s for nothing."""
+def outside(known: dict[str, Any]) -> Any:
+    """Return the power of what stands between the nodes: switches and optical modules [W]."""
+    switches = known["scale_out_switches"] * known["scale_out_switch_power"]
+    return switches + known["scale_out_transceivers"] * known["transceiver_power"]
+
+
+@pytest.mark.parametrize(
+    ("system", "power"),
+    [
+        ("dgx-a100", 6.5e3),
+        ("dgx-a100-40gb", 6.5e3),
+        ("dgx-h200", 10.2e3),
+        ("hgx-h800", 10.2e3),
+        ("hgx-h20", 10.2e3 - 8 * 300),  # the H100 node with chips of 400 W
+        ("dgx-b200", 14.3e3),
+        ("dgx-superpod-b200", 14.3e3),
+        ("dgx-b300", 14.5e3),
+        ("gb300-nvl72", 135e3),
+        ("vera-rubin-nvl72", 210e3),
+        ("mi300x-node", 8 * 1.8 * 750),  # Epoch: servers draw 1.8 times their chips
+        ("tpu-v4-pod", 4096 * 1.56 * 340),  # Epoch, TPU v4: power of the chip by Google
+        ("atlas-800t-a2", 8 * 1.8 * 400),
+    ],
+)
+@pytest.mark.parametrize("domains", [1, 64])
+def test_a_node_with_its_interfaces_draws_its_rating(system: str, power: float, domains: int) -> None:
+    """A rating is of the whole node, and the bill of materials adds its interfaces: they must not count twice."""
+    known = cluster(system, domains)
+    assert (known["it_power_peak"] - outside(known)) / domains == pytest.approx(power)
+    assert known["host_power"] > 0
+
+
+@pytest.mark.parametrize(
+    ("system", "price"),
+    [
+        ("dgx-a100", 199e3),
+        ("dgx-a100-40gb", 199e3),
+        ("dgx-b200", 515e3),
+        ("dgx-superpod-b200", 515e3),
+        ("dgx-b300", 8 * 1.64 * 45e3),  # Epoch: a server costs 1.64 times its chips
+        ("hgx-h800", 8 * 1.64 * 38e3),
+        ("mi300x-node", 8 * 1.64 * 15e3),
+        ("gb300-nvl72", 3.75e6),
+        ("vera-rubin-nvl72", 7803148),
+    ],
+)
+def test_a_machine_sold_with_its_interfaces_costs_its_price(system: str, price: float) -> None:
+    known = cluster(system, 1)
+    chips = known["chips"] * known["chip_price"]
+    scale_up = known["chips"] * known.get("scale_up_price_per_bandwidth", 0.0) * known["scale_up_bandwidth"]
+    assert chips + scale_up + known["nics"] * known["nic_price"] == pytest.approx(price)
+
+
+OWN_SWITCH_PRICE = {"infiniband-xdr"}  # from the published share of the network, tested below
+OWN_MODULE_PRICE = {"infiniband-xdr"}
+HUAWEI = {name for name in CATALOGUE.names("systems") if CATALOGUE.entry("systems", name).labels["vendor"] == "Huawei"}
+
+
+@pytest.mark.parametrize("system", CATALOGUE.names("systems"))
+def test_one_price_per_bandwidth_of_the_scale_out_network(system: str) -> None:
+    """No vendor gets its second 25.6 Tbit/s for nothing, and half a line costs half."""
     known = facts(system, "own")
-    capacity = known["scale_out_switch_radix"] * known["scale_out_link_rate"]
-    assert known["scale_out_switch_price"] / capacity == pytest.approx(40_600 / 3.2e12)
+    fabric = CATALOGUE.entry("systems", system).links["scale_out"]
+    port = known["scale_out_link_rate"]
+    if fabric not in OWN_SWITCH_PRICE:
+        per_capacity = known["scale_out_switch_price"] / (known["scale_out_switch_radix"] * port)
+        assert per_capacity == pytest.approx(40_600 / 3.2e12)
+    if fabric not in OWN_MODULE_PRICE:
+        module = 100 if system in HUAWEI else 1428  # a market price in China; the vendor's own optics elsewhere
+        assert known["transceiver_price"] / port == pytest.approx(module / 50e9)
+    on_chip = known["nic_price"] == 0
+    assert on_chip == (known["nic_power"] == 0) == (system in HUAWEI or system.startswith("gaudi"))
+    assert on_chip or known["nic_price"] / port == pytest.approx(1904 / 50e9)
+
+
+@pytest.mark.parametrize(("racks", "layers", "share", "error"), [(256, 3, 0.15, 0.01), (10_400, 4, 0.18, 0.10)])
+def test_network_of_a_gb300_cluster_is_the_published_share_of_its_cost(
+    racks: int, layers: int, share: float, error: float
+) -> None:
+    """SemiAnalysis on co-packaged optics: 15 % with three layers, 18 % with four; optics are 60 % of it."""
+    known = cluster("gb300-nvl72", racks)
+    assert known["scale_out_layers"] == layers
+    optics = known["scale_out_transceivers"] * known["transceiver_price"]
+    network = optics + known["scale_out_switches"] * known["scale_out_switch_price"]
+    whole = racks * 3.75e6 + known["chips"] * known["storage_price_per_chip"] + network
+    assert network / whole == pytest.approx(share, rel=error)
+    assert optics / network == pytest.approx(0.6, rel=0.03)
 
 
 @pytest.mark.parametrize(("region", "per_watt"), [("china-west", 7.11), ("us-texas", 9.3), ("us-average", 11.7)])

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sweep.answer.best import best_designs, outcomes
-from sweep.answer.equal_basis import GOALS, pick, scenarios_of
+from sweep.answer.equal_basis import Comparison, Designs, nominal_designs, pick
+from sweep.answer.errors import ModelError, joint, model_error
+from sweep.answer.scenarios import Scenarios, scenarios_of, systems_of
 from sweep.answer.text import (
-    best_table,
+    METRICS,
     break_even_table,
-    nominal_rows,
+    design_table,
+    error_note,
+    heading,
+    nominal_note,
     outcome_table,
-    ratio_table,
     sentence,
 )
-from sweep.answer.verdict import Verdict, judge
+from sweep.answer.verdict import Crossing, Verdict, judge
 from sweep.catalogue import Catalogue
 from sweep.cli.output import Table
+from sweep.dataset.columns import TIMES
 from sweep.study import Study
 
 if TYPE_CHECKING:
@@ -29,8 +34,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One comparison: a sentence, the tables behind it, and the same figures as plain data."""
+    """One comparison: its heading, a sentence, the tables behind it, and the same figures as plain data."""
 
+    heading: str
     sentence: str
     tables: tuple[Table, ...]
     data: Mapping[str, Any]
@@ -38,9 +44,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The question, one section per comparison (none without an equal basis), and tables about all rows."""
+    """The question, what holds for all comparisons, one section per comparison, and tables about all rows."""
 
     question: str
+    notes: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     tables: tuple[Table, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -49,77 +56,188 @@ class Answer:
 def answer(run: Run, study: Study, catalogue: Catalogue) -> Answer:
     """Return the answer of a finished run, computed from its rows.
 
-    With an equal basis and several systems, every other system is compared with the first; otherwise the best design of
-    every system is listed. Both end with how many rows were feasible and why others were not.
+    Every other system is compared with the first, workload by workload, under each equal basis of the study; without
+    one by its objective, and then the best designs of all systems stand side by side. Single numbers are those of the
+    nominal scenario. It ends with how many rows were feasible and why others were not.
     """
     with run.duckdb() as connection:
-        counts = outcomes(connection)
-        systems = _systems(study)
-        if study.basis and len(systems) > 1 and study.keep.kind == "all":
-            verdicts = _verdicts(run, connection, study, catalogue, systems)
-            sections = tuple(_section(verdict, connection) for verdict in verdicts)
-            data = {"comparisons": [section.data for section in sections], "rows": counts}
-            return Answer(study.question, sections, (outcome_table(counts),), data)
-        rows = best_designs(connection, study)
-        tables = (*((best_table(rows, study),) if rows else ()), outcome_table(counts))
-        return Answer(study.question, (), tables, {"best": rows, "rows": counts})
+        return _Answering(run, study, catalogue, connection).answer()
 
 
-def _systems(study: Study) -> list[str]:
-    """Return the systems of a study in its order."""
-    found: dict[str, None] = {}
-    for block in study.space.blocks:
-        if "system" in block.constants:
-            found[str(block.constants["system"])] = None
-        for axis in block.axes:
-            if "system" in axis.names:
-                found |= dict.fromkeys(axis.values("system", 0, axis.size).tolist())
-    return list(found)
+@dataclass(frozen=True)
+class _Answering:
+    """One answer in the making."""
+
+    run: Run
+    study: Study
+    catalogue: Catalogue
+    connection: duckdb.DuckDBPyConnection
+
+    @cached_property
+    def columns(self) -> set[str]:
+        """Columns of the dataset."""
+        return {column.name for column in self.run.manifest.columns}
+
+    @cached_property
+    def systems(self) -> list[str]:
+        """Systems of the study, the first being what others are compared with."""
+        return systems_of(self.study)
+
+    @cached_property
+    def scenarios(self) -> Scenarios:
+        """Scenarios of the study."""
+        return scenarios_of(self.study, self.catalogue)
+
+    @cached_property
+    def errors(self) -> Mapping[str, ModelError]:
+        """The model's error for each system."""
+        return {system: model_error(self.catalogue, system) for system in self.systems}
+
+    def answer(self) -> Answer:
+        """Return the answer."""
+        counts = outcomes(self.connection)
+        jobs = self._jobs()
+        comparisons = self._comparisons(jobs)
+        shown = comparisons or self._by_objective(jobs)
+        designs: Designs = {}
+        if shown:
+            designs = nominal_designs(self.connection, shown, self.systems, self.scenarios, self._shown)
+        sections = tuple(self._section(verdict, designs) for verdict in self._verdicts(comparisons))
+        notes = [nominal_note(self.scenarios, self.catalogue)] if shown else []
+        notes += [error_note(self.errors)] if sections else []
+        together = {each: self._of(each, self.systems, designs) for each in shown if not self._is_pair(each)}
+        tables = [
+            design_table(f"{heading(each)}: best designs, nominal scenario", found, self._levers, ratio=False)
+            for each, found in together.items()
+            if found
+        ]
+        data = {
+            "comparisons": [section.data for section in sections],
+            "best": [{**_about(each), "designs": found} for each, found in together.items()],
+            "rows": counts,
+        }
+        return Answer(self.study.question, tuple(notes), sections, (*tables, outcome_table(counts)), data)
+
+    def _is_pair(self, comparison: Comparison) -> bool:
+        """Return whether a table with ratios shows a comparison; otherwise all systems stand side by side."""
+        return comparison.basis is not None and len(self.systems) == 2
+
+    def _jobs(self) -> list[tuple[str, str]]:
+        """Return the workloads with their phases, in the order of the study."""
+        rows = self.connection.sql(
+            "SELECT workload, phase FROM designs GROUP BY workload, phase ORDER BY min(design)"
+        ).fetchall()
+        return [(str(workload), str(phase)) for workload, phase in rows]
+
+    def _comparisons(self, jobs: Sequence[tuple[str, str]]) -> list[Comparison]:
+        """Return what is compared; nothing where the kept rows do not show every system in every scenario."""
+        if self.study.keep.kind != "all" or len(self.systems) < 2:
+            return []
+        if self.study.basis:
+            return [
+                Comparison(workload, basis, basis.goals[phase])
+                for workload, phase in jobs
+                for basis in self.study.basis
+                if phase in basis.goals
+            ]
+        return self._by_objective(jobs)
+
+    def _by_objective(self, jobs: Sequence[tuple[str, str]]) -> list[Comparison]:
+        goal = self.study.objective or next(iter(self.study.keep.goals), None)
+        return [Comparison(workload, None, goal) for workload, _ in jobs] if goal is not None else []
+
+    def _verdicts(self, comparisons: Sequence[Comparison]) -> list[Verdict]:
+        if not comparisons:
+            return []
+        picks = pick(self.connection, comparisons, self.scenarios)
+        first, errors = self.systems[0], self.errors
+        return [
+            judge(picks, comparison, first, other, joint(errors[first], errors[other]))
+            for comparison in comparisons
+            for other in self.systems[1:]
+        ]
+
+    def _section(self, verdict: Verdict, designs: Designs) -> Section:
+        head = heading(verdict.comparison)
+        many = len(self.systems) > 2
+        if many:
+            head = f"{head}, {' against '.join(verdict.systems)}"
+        pair = self._of(verdict.comparison, verdict.systems, designs)
+        tables: list[Table | None] = [break_even_table(verdict, head, crossings_only=many)]
+        if len(pair) == 2 and self._is_pair(verdict.comparison):
+            tables.insert(0, design_table(f"{head}: best designs, nominal scenario", pair, self._levers, ratio=True))
+        shown = tuple(table for table in tables if table is not None)
+        return Section(head, sentence(verdict, head), shown, _data(verdict, pair))
+
+    def _of(self, comparison: Comparison, systems: Sequence[str], designs: Designs) -> dict[str, Mapping[str, Any]]:
+        return {system: designs[comparison, system] for system in systems if (comparison, system) in designs}
+
+    @property
+    def _shown(self) -> list[str]:
+        """The columns that tables of designs show."""
+        goals = [goal.name for goal in (self.study.objective, *self.study.keep.goals) if goal is not None]
+        wanted = dict.fromkeys((*METRICS, *goals, *self._levers, "mapping"))
+        return [name for name in wanted if name in self.columns]
+
+    @property
+    def _levers(self) -> list[str]:
+        """The columns of the levers that describe a design besides its system."""
+        names = [name for name in self.study.levers if name != "system"]
+        return [f"{name}{TIMES}" if name in self.study.times else name for name in names]
 
 
-def _verdicts(
-    run: Run, connection: duckdb.DuckDBPyConnection, study: Study, catalogue: Catalogue, systems: Sequence[str]
-) -> list[Verdict]:
-    errors = {system: step_time_error(catalogue, system) for system in systems}
-    columns = {column.name for column in run.manifest.columns}
-    scenarios = scenarios_of(study)
-    jobs = connection.execute("SELECT DISTINCT workload, phase FROM designs ORDER BY workload").fetchall()
-    found = []
-    for workload, phase in jobs:
-        for basis in study.basis:
-            goal = GOALS.get((basis.name, phase))
-            if goal is not None and {goal.name, basis.metric} <= columns:
-                picks = pick(connection, basis, goal, str(workload), scenarios)
-                found += [judge(picks, systems[0], other, errors) for other in systems[1:]]
-    return found
+def outcomes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return how many rows of each system and workload are ok, and the commonest reason of those that are not."""
+    counts = connection.sql(
+        "SELECT system, workload, reason, count(*) AS rows, count(*) FILTER (status = 'ok') AS ok "
+        "FROM designs GROUP BY ALL ORDER BY system, workload, rows DESC, reason"
+    ).to_arrow_table()
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in counts.to_pylist():
+        key = (row["system"], row["workload"])
+        here = found.setdefault(key, {"system": key[0], "workload": key[1], "rows": 0, "ok": 0, "reason": None})
+        here["rows"] += row["rows"]
+        here["ok"] += row["ok"]
+        here["reason"] = here["reason"] or row["reason"]
+    return list(found.values())
 
 
-def step_time_error(catalogue: Catalogue, system: str) -> float:
-    """Return the model's mean absolute error on published runs of a system's chip class [fraction]; 0 if unknown."""
-    found = catalogue.facts(system, None, None).get("step_time_error")
-    return float(found.value) if found is not None and isinstance(found.value, int | float) else 0.0
-
-
-def _section(verdict: Verdict, connection: duckdb.DuckDBPyConnection) -> Section:
-    rows = nominal_rows(verdict, connection)
-    tables = [ratio_table(verdict, rows)] if rows else []
-    if verdict.crossings and rows:
-        tables.append(break_even_table(verdict))
-    picks = verdict.picks
-    data = {
-        "workload": picks.workload,
-        "basis": {"name": picks.basis.name, "limit": picks.basis.text},
-        "goal": asdict(picks.goal),
-        "systems": verdict.systems,
-        "scenarios": verdict.scenarios,
-        "shares": {
-            verdict.systems[0]: verdict.share_first,
-            verdict.systems[1]: verdict.share_second,
-            "cannot tell": verdict.share_open,
-        },
-        "model_error": verdict.error,
-        "nominal": {"scenario": picks.scenarios.nominal, "ratio": verdict.ratio, "designs": rows},
-        "winner": verdict.winner or "cannot tell",
-        "break_even": {column: asdict(found) for column, found in verdict.crossings.items()},
+def _about(comparison: Comparison) -> dict[str, Any]:
+    basis = comparison.basis
+    return {
+        "workload": comparison.workload,
+        "basis": None if basis is None else {"name": basis.name, "limit": basis.text},
+        "goal": asdict(comparison.goal),
     }
-    return Section(sentence(verdict), tuple(tables), data)
+
+
+def _data(verdict: Verdict, designs: Mapping[str, Any]) -> dict[str, Any]:
+    systems = verdict.systems
+    return {
+        **_about(verdict.comparison),
+        "systems": systems,
+        "scenarios": verdict.scenarios,
+        "scenarios_without_any_design": verdict.neither,
+        "better": dict(zip(systems, verdict.better, strict=True)),
+        "alone": dict(zip(systems, verdict.alone, strict=True)),
+        "cannot_tell": verdict.open,
+        "model_error": verdict.error,
+        "nominal": {"goals": verdict.goals, "ratio": verdict.ratio, "winner": verdict.winner, "designs": designs},
+        "break_even": [_crossing_data(crossing, systems) for crossing in verdict.crossings],
+    }
+
+
+def _crossing_data(crossing: Crossing, systems: tuple[str, str]) -> dict[str, Any]:
+    found = crossing.found
+    known = found.kind not in {"unknown", "equal"}
+    return {
+        "input": crossing.axis.columns[0],
+        "of": crossing.axis.system or None,
+        "kind": found.kind,
+        "low": found.low,
+        "high": found.high,
+        "better_below": systems[found.below] if known else None,
+        "better_above": systems[found.above] if known else None,
+        "crossings": found.crossings,
+        "cannot_tell": crossing.undecided,
+    }

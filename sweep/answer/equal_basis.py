@@ -2,155 +2,197 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.quantities import quantities
-from sweep.dataset.columns import TIMES
-from sweep.study.study import Equal, Objective, Study
+from sweep.answer.scenarios import Scenarios
+from sweep.study.study import Equal, Objective
 from sweep.units import factor
 
 if TYPE_CHECKING:
     import duckdb
 
-GOALS: Mapping[tuple[str, str], Objective] = {
-    ("deadline", "train"): Objective("cost_to_train", "minimize"),
-    ("budget", "train"): Objective("time_to_train", "minimize"),
-    ("power", "train"): Objective("time_to_train", "minimize"),
-    ("chips", "train"): Objective("time_to_train", "minimize"),
-    ("budget", "serve"): Objective("tokens_per_second", "maximize"),
-    ("power", "serve"): Objective("tokens_per_second", "maximize"),
-    ("chips", "serve"): Objective("tokens_per_second", "maximize"),
-}
-"""What is best under each equal basis: the cheapest run by a deadline, the fastest one otherwise."""
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Scenarios:
-    """The scenario columns of a study.
+class Comparison:
+    """One workload under one equal basis, or without a limit; ``goal`` says what is best there."""
 
-    ``common`` are swept for every system; ``own`` only for some (by column: the systems). ``nominal`` is the value of
-    each at which single numbers are quoted: a multiplier of 1, the middle of a range, the first of a list of words.
-    """
+    workload: str
+    basis: Equal | None
+    goal: Objective
 
-    common: tuple[str, ...]
-    own: Mapping[str, tuple[str, ...]]
-    nominal: Mapping[str, Any]
-    values: Mapping[str, tuple[Any, ...]]
+    @property
+    def column(self) -> str:
+        """Name of the column of ``Picks`` that holds the best goal."""
+        return f"best {self.goal.name} at {self.basis.name if self.basis else 'no limit'}"
 
-    def swept_for(self, column: str, system: str) -> bool:
-        """Return whether a scenario column is swept for a system."""
-        return column in self.common or system in self.own.get(column, ())
+    @property
+    def limit(self) -> float:
+        """The common limit [unit of the column of the basis's metric]; infinite without a basis."""
+        if self.basis is None:
+            return math.inf
+        row = quantities()[self.basis.metric]
+        return self.basis.limit * factor(row.si_unit, row.unit)
 
-
-def scenarios_of(study: Study) -> Scenarios:
-    """Return the scenario columns of a study, workloads aside."""
-    systems: dict[str, set[str]] = {}
-    values: dict[str, tuple[Any, ...]] = {}
-    everyone: set[str] = set()
-    fixed_by_workload = _workload_names(study)
-    for block in study.space.blocks:
-        here = _systems(block.constants, block.axes)
-        everyone |= here
-        for axis in block.axes:
-            for name in axis.names:
-                if study.roles[name] != "scenario" or name in fixed_by_workload or axis.size < 2:
-                    continue
-                column = name + TIMES if name in axis.times else name
-                systems.setdefault(column, set()).update(here)
-                values[column] = tuple(axis.values(name, 0, axis.size).tolist())
-    common = tuple(column for column, found in systems.items() if found == everyone)
-    own = {column: tuple(sorted(found)) for column, found in systems.items() if found != everyone}
-    return Scenarios(common, own, {column: _nominal(column, found) for column, found in values.items()}, values)
-
-
-def _workload_names(study: Study) -> set[str]:
-    """Return what changes together with the workload: it tells workloads apart, not scenarios."""
-    names = {"workload", "phase"}
-    for block in study.space.blocks:
-        for axis in block.axes:
-            if names & set(axis.names):
-                names |= set(axis.names)
-    return names
-
-
-def _systems(constants: Mapping[str, Any], axes: Sequence[Any]) -> set[str]:
-    if "system" in constants:
-        return {str(constants["system"])}
-    axis = next(axis for axis in axes if "system" in axis.names)
-    return set(axis.values("system", 0, axis.size).tolist())
-
-
-def _nominal(column: str, values: tuple[Any, ...]) -> Any:
-    if column.endswith(TIMES):
-        return min(values, key=lambda value: abs(value - 1.0))
-    if isinstance(values[0], str) or len(values) < 4:
-        return values[0]
-    return values[len(values) // 2]
+    @property
+    def condition(self) -> str:
+        """What a row must fulfil, in SQL."""
+        limit = f' AND "{self.basis.metric}" <= {self.limit!r}' if self.basis else ""
+        return f"""status = 'ok' AND isfinite("{self.goal.name}"){limit}"""
 
 
 @dataclass(frozen=True, slots=True)
 class Picks:
-    """The best design of every system in every scenario under one basis, for one workload.
+    """The best goal of every system in every scenario, for every comparison.
 
-    ``rows`` holds one plain row per (scenario, system): scenario columns, ``system``, ``design`` and ``goal`` [unit of
-    the goal's quantity].
+    ``table`` has one row per (workload, system, scenario): those columns, and one per comparison [unit of its goal],
+    null where no design of the system meets the limit.
     """
 
-    basis: Equal
-    goal: Objective
-    workload: str
     scenarios: Scenarios
-    rows: tuple[Mapping[str, Any], ...]
+    table: pa.Table
 
-    def at(self, system: str, values: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the pick of one system in one scenario, or None when no design meets the limit."""
-        wanted = {name: value for name, value in values.items() if self.scenarios.swept_for(name, system)}
-        for row in self.rows:
-            if row["system"] == system and all(row[name] == value for name, value in wanted.items()):
-                return row
-        return None
+    def of(self, comparison: Comparison, system: str) -> tuple[dict[str, NDArray[Any]], Array]:
+        """Return the scenario columns of one system's rows, and its best goals; NaN where it has no design."""
+        wanted = pc.and_(pc.equal(self.table["workload"], comparison.workload), pc.equal(self.table["system"], system))
+        rows = self.table.filter(wanted)
+        columns = [name for axis in self.scenarios.axes[system] for name in axis.columns]
+        keys = {name: rows[name].to_numpy(zero_copy_only=False) for name in columns}
+        return keys, rows[comparison.column].cast(pa.float64()).to_numpy(zero_copy_only=False)
 
-    def curve(self, system: str, column: str, at: Mapping[str, Any]) -> NDArray[np.float64]:
-        """Return the goal of one system along one scenario column, the others held at ``at``; NaN where infeasible."""
-        picks = [self.at(system, {**at, column: value}) for value in self.scenarios.values[column]]
-        return np.array([np.nan if found is None else found["goal"] for found in picks], dtype=np.float64)
-
-
-def pick(
-    connection: duckdb.DuckDBPyConnection, basis: Equal, goal: Objective, workload: str, scenarios: Scenarios
-) -> Picks:
-    """Return the best designs under one basis; the lowest design id breaks ties."""
-    quantity = quantities()[basis.metric]
-    limit = basis.limit * factor(quantity.si_unit, quantity.unit)
-    keys = [*scenarios.common, *scenarios.own]
-    order = "min" if goal.direction == "minimize" else "max"
-    columns = ", ".join(f'"{name}"' for name in (*keys, "system"))
-    found = connection.sql(
-        f"""
-        SELECT {columns}, arg_min(design, ({"" if order == "min" else "-"}"{goal.name}", design)) AS design,
-               {order}("{goal.name}") AS goal
-        FROM designs
-        WHERE status = 'ok' AND workload = $workload AND "{basis.metric}" <= $limit AND isfinite("{goal.name}")
-        GROUP BY {columns}
-        """,  # noqa: S608 - column names come from the quantity table
-        params={"workload": workload, "limit": limit},
-    ).to_arrow_table()
-    return Picks(basis, goal, workload, scenarios, tuple(found.to_pylist()))
+    def at(self, comparison: Comparison, system: str, values: Mapping[str, Any]) -> float:
+        """Return the best goal of a system in one scenario; NaN when it has no design there."""
+        keys, goals = self.of(comparison, system)
+        here = np.ones(goals.shape, dtype=np.bool_)
+        for name, column in keys.items():
+            here &= column == values[name]
+        return float(goals[here][0]) if here.any() else float("nan")
 
 
-def paired(picks: Picks, first: str, second: str) -> NDArray[np.float64]:
-    """Return the ratio of the goals, first over second, in every scenario in which both have a design, shape (n,).
+def pick(connection: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison], scenarios: Scenarios) -> Picks:
+    """Return the best goals of every comparison from one pass over the rows and the few columns that it needs."""
+    keys = ", ".join(f'"{name}"' for name in ("workload", "system", *scenarios.columns))
+    bests = {
+        each.column: f'{_best(each)}("{each.goal.name}") FILTER ({each.condition}) AS "{each.column}"'
+        for each in comparisons
+    }
+    sql = f"SELECT {keys}, {', '.join(bests.values())} FROM designs GROUP BY {keys}"  # noqa: S608 - names of the table
+    return Picks(scenarios, connection.sql(sql).to_arrow_table())
 
-    Columns swept for one system only are crossed with every scenario of the other.
+
+def _best(comparison: Comparison) -> str:
+    return "min" if comparison.goal.direction == "minimize" else "max"
+
+
+Designs = Mapping[tuple[Comparison, str], Mapping[str, Any]]
+
+
+def nominal_designs(
+    connection: duckdb.DuckDBPyConnection,
+    comparisons: Sequence[Comparison],
+    systems: Sequence[str],
+    scenarios: Scenarios,
+    columns: Collection[str],
+) -> Designs:
+    """Return the best design of each system in the nominal scenario, the lowest id among equals.
+
+    A pair of comparison and system without a design is left out. The nominal rows are found in one pass over the few
+    columns that it needs; the rows of the best designs are then read by their ids.
     """
-    by_key: dict[tuple[Any, ...], dict[str, list[float]]] = {}
-    for row in picks.rows:
-        key = tuple(row[name] for name in picks.scenarios.common)
-        by_key.setdefault(key, {}).setdefault(row["system"], []).append(row["goal"])
-    ratios = [a / b for found in by_key.values() for a in found.get(first, ()) for b in found.get(second, ()) if b > 0]
-    return np.array(ratios, dtype=np.float64)
+    places: list[str] = []
+    values: list[Any] = []
+    for system in systems:
+        wanted = {"system": system, **scenarios.nominal(system)}
+        places.append(" AND ".join(f'"{name}" = ${len(values) + n}' for n, name in enumerate(wanted, start=1)))
+        values += wanted.values()
+    bare = {each.column: each.condition for each in comparisons}
+    marks = ", ".join(f'{condition} AS "{column}"' for column, condition in bare.items())
+    goals = ", ".join(f'"{name}"' for name in dict.fromkeys(each.goal.name for each in comparisons))
+    rows = (
+        connection.sql(
+            f"SELECT design, workload, system, {goals}, {marks} FROM designs WHERE ({') OR ('.join(places)})",  # noqa: S608
+            params=values,
+        )
+        .to_arrow_table()
+        .to_pylist()
+    )
+    chosen: dict[tuple[Comparison, str], int] = {}
+    for each in comparisons:
+        for system in systems:
+            found = [r for r in rows if r["workload"] == each.workload and r["system"] == system and r[each.column]]
+            if found:
+                chosen[each, system] = min(found, key=lambda row: (_badness(row, each), row["design"]))["design"]
+    full = _rows(connection, set(chosen.values()), columns)
+    return {key: full[design] for key, design in chosen.items()}
+
+
+def _badness(row: Mapping[str, Any], comparison: Comparison) -> float:
+    goal = float(row[comparison.goal.name])
+    return goal if comparison.goal.direction == "minimize" else -goal
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, designs: Collection[int], columns: Collection[str]
+) -> dict[int, dict[str, Any]]:
+    """Return rows by their ids."""
+    names = ", ".join(f'"{name}"' for name in dict.fromkeys(("design", *columns)))
+    listed = ", ".join(str(design) for design in sorted(designs))
+    if not listed:
+        return {}
+    found = connection.sql(f"SELECT {names} FROM designs WHERE design IN ({listed})")  # noqa: S608 - names of the table
+    return {row["design"]: row for row in found.to_arrow_table().to_pylist()}
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many scenarios of two systems end how.
+
+    ``both`` holds the ratios of the goals, first over second, where both have a design, shape (n,). ``only_first`` and
+    ``only_second`` count the scenarios in which one alone has a design, ``neither`` those without any.
+    """
+
+    both: Array
+    only_first: int
+    only_second: int
+    neither: int
+
+
+def tally(picks: Picks, comparison: Comparison, first: str, second: str) -> Tally:
+    """Pair the scenarios of two systems: equal in what is common, all with all in what is a system's own."""
+    common = picks.scenarios.common(first, second)
+    (keys_a, goals_a), (keys_b, goals_b) = picks.of(comparison, first), picks.of(comparison, second)
+    groups = _groups([np.concatenate((keys_a[name], keys_b[name])) for name in common], goals_a.size + goals_b.size)
+    by_a, by_b = _split(groups[: goals_a.size], goals_a), _split(groups[goals_a.size :], goals_b)
+    ratios, counts = [np.empty(0)], np.zeros(3, dtype=np.int64)
+    for group in sorted(by_a.keys() & by_b.keys()):
+        a, b = by_a[group], by_b[group]
+        known_a, known_b = a[np.isfinite(a)], b[np.isfinite(b)]
+        lost_a, lost_b = a.size - known_a.size, b.size - known_b.size
+        ratios.append((known_a[:, np.newaxis] / known_b).reshape(-1))
+        counts += (known_a.size * lost_b, lost_a * known_b.size, lost_a * lost_b)
+    return Tally(np.concatenate(ratios), *counts.tolist())
+
+
+def _groups(columns: Sequence[NDArray[Any]], rows: int) -> NDArray[np.int64]:
+    """Return a number per row that is equal where all columns are."""
+    groups = np.zeros(rows, dtype=np.int64)
+    for column in columns:
+        words, codes = np.unique(column, return_inverse=True)
+        groups = np.unique(groups * words.size + codes, return_inverse=True)[1].astype(np.int64)
+    return groups
+
+
+def _split(groups: NDArray[np.int64], goals: Array) -> dict[int, Array]:
+    order = np.argsort(groups, kind="stable")
+    found, starts = np.unique(groups[order], return_index=True)
+    return dict(zip(found.tolist(), np.split(goals[order], starts[1:]), strict=True))

@@ -1,28 +1,31 @@
-"""Verdicts and designs as sentences and tables, with the same figures as plain data."""
+"""Verdicts and designs as sentences and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from models.quantities import quantities
-from sweep.answer.break_even import BreakEven
-from sweep.answer.verdict import Verdict
+from sweep.answer.equal_basis import Comparison
+from sweep.answer.errors import ModelError
+from sweep.answer.scenarios import ScenarioAxis, Scenarios
+from sweep.answer.verdict import Crossing, Verdict
+from sweep.catalogue import Catalogue
 from sweep.cli.output import Table, number, with_unit
 from sweep.dataset.columns import TIMES
-from sweep.study.study import Study
 
-if TYPE_CHECKING:
-    import duckdb
-
-RATIOS = (
-    "chips", "chips_used", "time_to_train", "tokens_per_second", "time_per_output_token", "model_flops_utilisation",
-    "goodput", "facility_power", "energy_to_train", "energy_per_token", "capital_cost", "annual_cost", "cost_to_train",
-    "cost_per_token",
+METRICS = (
+    "chips", "chips_used", "step_time", "time_to_train", "time_to_first_token", "time_per_output_token",
+    "tokens_per_second", "tokens_per_second_per_chip", "model_flops_utilisation", "goodput", "facility_power",
+    "energy_to_train", "energy_per_token", "carbon_to_train", "capital_cost", "annual_cost", "annual_energy_cost",
+    "annual_staff_cost", "cost_to_train", "cost_per_token", "cost_per_input_token", "cost_per_output_token",
 )  # fmt: skip
-"""What the ratio table shows, where the run has it."""
+"""What the tables of designs show, where the run has it."""
 
 DIGITS = 3
+WIDTH = 100
 
 
 def unit_of(column: str) -> str:
@@ -32,121 +35,192 @@ def unit_of(column: str) -> str:
 
 
 def words(column: str) -> str:
-    """Return the name of a column as people say it."""
-    return column.removesuffix(TIMES).replace("_", " ") + (" multiplier" if column.endswith(TIMES) else "")
+    """Return the name of a column as people say it; a multiplier is marked with ``x``."""
+    return column.removesuffix(TIMES).replace("_", " ") + (" x" if column.endswith(TIMES) else "")
+
+
+def headed(column: str) -> str:
+    """Return the name of a column with its unit."""
+    unit = unit_of(column)
+    return f"{words(column)} [{unit}]" if unit else words(column)
 
 
 def share(fraction: float) -> str:
-    """Return a share of scenarios as a percentage that is 0 or 100 only when it is."""
-    if 0 < fraction < 0.005 or 0.995 < fraction < 1:
-        return f"{100 * fraction:.1f} %"
-    return f"{100 * fraction:.0f} %"
+    """Return a share as a percentage that is 0 or 100 only when it is."""
+    if fraction in {0.0, 1.0} or 0.005 <= fraction <= 0.995:
+        return f"{100 * fraction:.0f} %"
+    return "under 1 %" if fraction < 0.5 else "over 99 %"
 
 
-def sentence(verdict: Verdict) -> str:
-    """Return who wins under one basis, in how many scenarios, and how sure that is."""
-    picks, (first, second) = verdict.picks, verdict.systems
-    better = {"cost_to_train": "cheaper"}.get(picks.goal.name, "faster")
-    head = f"{picks.workload} at equal {picks.basis.name} ({picks.basis.text}): "
+def heading(comparison: Comparison) -> str:
+    """Return what is compared."""
+    basis = comparison.basis
+    if basis is None:
+        return f"{comparison.workload}, {words(comparison.goal.name)}"
+    return f"{comparison.workload} at equal {basis.name} ({basis.text})"
+
+
+def adjective(comparison: Comparison) -> str:
+    """Return what the better of two systems is."""
+    name = comparison.goal.name
+    if "cost" in name:
+        return "cheaper"
+    return "faster" if "time" in name or "per_second" in name else "better"
+
+
+def sentence(verdict: Verdict, head: str) -> str:
+    """Return who wins under one basis, in which share of the scenarios, and by how much in the nominal one."""
+    better = adjective(verdict.comparison)
     if not verdict.scenarios:
-        return head + missing(verdict)
-    shares = [f"{name} is {better} in {share(part)}" for name, part in
-              ((first, verdict.share_first), (second, verdict.share_second)) if part]  # fmt: skip
-    if verdict.share_open:
-        shares.append(f"in {share(verdict.share_open)} the model cannot tell")
-    band = f"differences within the model's error of {share(verdict.error)} count as cannot tell"
-    return f"{head}{', '.join(shares)} of {verdict.scenarios:,} scenarios ({band})."
+        limit = " within the limit" if verdict.comparison.basis else ""
+        return f"{head}: neither {' nor '.join(verdict.systems)} has a design{limit} in any scenario."
+    shares = zip(verdict.systems, verdict.better, verdict.alone, strict=True)
+    parts = []
+    for name, part, alone in sorted(shares, key=lambda item: -item[1] - item[2]):
+        parts += [f"{name} is {better} in {share(part)}"] if part else []
+        parts += [f"only {name} has a design in {share(alone)}"] if alone else []
+    parts += [f"the model cannot tell in {share(verdict.open)}"] if verdict.open else []
+    said = " and ".join((", ".join(parts[:-1]), parts[-1]) if len(parts) > 1 else parts)
+    lost = f" In {verdict.neither:,} more, neither has a design." if verdict.neither else ""
+    return f"{head}: {said} of {verdict.scenarios:,} scenarios.{lost} {nominal_sentence(verdict)}"
 
 
-def missing(verdict: Verdict) -> str:
-    """Return which system has no design under the limit."""
-    have = {row["system"] for row in verdict.picks.rows}
-    without = [name for name in verdict.systems if name not in have]
-    return f"{' and '.join(without) or 'one of them'} has no design that meets it in any scenario."
+def nominal_sentence(verdict: Verdict) -> str:
+    """Return by how much the systems differ in the nominal scenario."""
+    if verdict.ratio is None:
+        having = verdict.winner
+        return f"In the nominal one only {having} has a design." if having else "In the nominal one neither has one."
+    more, less = verdict.systems if verdict.ratio >= 1 else verdict.systems[::-1]
+    times = f"{max(verdict.ratio, 1 / verdict.ratio):.2f} times"
+    name = verdict.comparison.goal.name
+    if "cost" in name:
+        text = f"{more} costs {times} as much as {less}"
+    elif "per_second" in name:
+        text = f"{more} is {times} as fast as {less}"
+    else:
+        text = f"{more} takes {times} as long as {less}" if "time" in name else f"{more} has {times} that of {less}"
+    return f"In the nominal one {text}{'' if verdict.winner else ', too little to tell'}."
 
 
-def nominal_text(verdict: Verdict) -> str:
+def nominal_note(scenarios: Scenarios, catalogue: Catalogue) -> str:
     """Return the scenario at which single numbers are quoted."""
-    parts = [
-        f"{words(name)} {with_unit(value, unit_of(name))}" for name, value in verdict.picks.scenarios.nominal.items()
+    axes = {axis.label: axis for axes in scenarios.axes.values() for axis in axes}.values()
+    parts = [_at(axis, name, value) for axis in axes for name, value in zip(axis.columns, axis.nominal, strict=True)]
+    if "region own" in parts:
+        homes = ", ".join(
+            f"{name} in {catalogue.entry('systems', name).links['home_region']}" for name in scenarios.axes
+        )
+        parts[parts.index("region own")] = f"region own ({homes})"
+    return f"Nominal scenario: {', '.join(parts)}." if parts else "There is one scenario."
+
+
+def _at(axis: ScenarioAxis, name: str, value: Any) -> str:
+    owner = f" of {axis.system}" if axis.system else ""
+    if name.endswith(TIMES):
+        return f"{words(name).removesuffix(' x')}{owner} x {number(value)}"
+    return f"{words(name)}{owner} {with_unit(value, unit_of(name))}"
+
+
+def error_note(errors: Mapping[str, ModelError]) -> str:
+    """Return how large the model's error is taken to be, and what that means for the shares."""
+    if any(math.isinf(error.value) for error in errors.values()):
+        return "The model's error is known for no chip, so it cannot tell anywhere."
+    listed = [
+        f"{name} {100 * error.value:.0f} %{'' if error.known else ' (not known: the largest known one)'}"
+        for name, error in errors.items()
     ]
-    return ", ".join(parts) or "the only scenario"
-
-
-def ratio_table(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return both designs side by side at the nominal scenario."""
-    first, second = rows
-    table = Table(
-        f"At {nominal_text(verdict)}", ("metric", "unit", f"{verdict.systems[0]}>", f"{verdict.systems[1]}>", "ratio>")
+    return (
+        "Cannot tell: the difference is within the model's error on published training runs "
+        f"({', '.join(listed)}; the two of a pair added in quadrature)."
     )
-    for name in RATIOS:
-        if first.get(name) is None or second.get(name) is None:
+
+
+def design_table(title: str, designs: Mapping[str, Mapping[str, Any]], levers: Sequence[str], *, ratio: bool) -> Table:
+    """Return the designs of several systems side by side: metrics with units as rows, levers and mapping below.
+
+    ``ratio`` adds the first over the second.
+    """
+    rows = list(designs.values())
+    table = Table(title, ("metric", *(f"{name}>" for name in designs), *(["ratio>"] if ratio else [])))
+    for name in METRICS:
+        values = [row.get(name) for row in rows]
+        if any(isinstance(value, str) for value in values) or all(value is None for value in values):
             continue
-        a, b = float(first[name]), float(second[name])
-        ratio = f"{a / b:.2f}" if b else "-"
-        table.rows.append((words(name), unit_of(name), number(a, DIGITS + 1), number(b, DIGITS + 1), ratio))
-    for name in ("mapping",):
-        if first.get(name) and second.get(name):
-            table.rows.append((name, "", str(first[name]), str(second[name]), ""))
-    verdict_text = verdict.winner
-    table.note = f"Better here: {verdict_text}" if verdict_text else "Better here: cannot tell"
+        ratios = [_ratio(values[0], values[1])] if ratio else []
+        table.rows.append((headed(name), *(number(value, DIGITS + 1) for value in values), *ratios))
+    table.note = "\n".join(_wrapped(f"{system}: {_levers(row, levers)}") for system, row in designs.items())
     return table
 
 
-def crossing_text(found: BreakEven, column: str, systems: tuple[str, str]) -> str:
-    """Return a break-even as a sentence of the table."""
-    below, above = systems[found.cheaper_below], systems[1 - found.cheaper_below]
-    if found.value is None:
-        return f"never: {below} is cheaper at every value"
-    value = with_unit(float(f"{found.value:.{DIGITS}g}"), unit_of(column))
-    beyond = " (beyond the values swept: the last segment continued)" if found.kind == "extrapolated" else ""
-    return f"{value}: below {below}, above {above} is cheaper{beyond}"
+def _ratio(first: float | None, second: float | None) -> str:
+    return f"{first / second:.2f}" if first is not None and second else ""
 
 
-def break_even_table(verdict: Verdict) -> Table:
-    """Return the break-even of every numeric scenario, the others at their nominal values."""
-    table = Table("Break-even, one input at a time", ("input", "break-even"))
-    for column, found in verdict.crossings.items():
-        only = verdict.picks.scenarios.own.get(column)
-        label = words(column) + (f" of {', '.join(only)} only" if only else "")
-        table.rows.append((label, crossing_text(found, column, verdict.systems)))
-    return table
+def _levers(row: Mapping[str, Any], levers: Sequence[str]) -> str:
+    parts = [f"{words(name)} {number(row[name])}" for name in levers if row.get(name) is not None]
+    return ", ".join([*parts, *([str(row["mapping"])] if row.get("mapping") else [])])
 
 
-def nominal_rows(verdict: Verdict, connection: duckdb.DuckDBPyConnection) -> list[Mapping[str, Any]]:
-    """Return the full rows of both designs at the nominal scenario; empty when one has none."""
-    picks = verdict.picks
-    chosen = [picks.at(system, picks.scenarios.nominal) for system in verdict.systems]
-    rows = []
-    for found in chosen:
-        if found is None:
-            return []
-        rows += connection.sql(
-            "SELECT * FROM designs WHERE design = $1", params=[found["design"]]
-        ).to_arrow_table().to_pylist()  # fmt: skip
-    return rows
+def break_even_table(verdict: Verdict, head: str, *, crossings_only: bool) -> Table | None:
+    """Return where the order of two systems changes along every numeric scenario, the others nominal.
+
+    Inputs without a crossing are left out with ``crossings_only``; None when nothing is left.
+    """
+    better = adjective(verdict.comparison)
+    table = Table(
+        f"{head}: break-even, one input at a time",
+        ("input", "break-even", f"{better} below", f"{better} above", "cannot tell"),
+    )
+    shown = [each for each in verdict.crossings if each.found.kind != "unknown"]
+    if crossings_only:
+        shown = [each for each in shown if each.found.crossings]
+    for crossing in shown:
+        table.rows.append(_break_even_row(crossing, verdict.systems))
+    if any(crossing.found.kind == "extrapolated" for crossing in shown):
+        table.note = "(beyond): outside the sweep, where the straight lines through its last two values meet."
+    return table if shown else None
 
 
-def best_table(rows: Sequence[Mapping[str, Any]], study: Study) -> Table:
-    """Return the best design of every system and workload."""
-    assert study.objective is not None
-    goal = study.objective.name
-    levers = [name for name in study.levers if name not in {"system", "workload"} and name in rows[0]]
-    shown = [name for name in dict.fromkeys([goal, *levers, *RATIOS, "mapping"]) if rows[0].get(name) is not None]
-    heads = [f"{words(name)}{f' [{unit_of(name)}]' if unit_of(name) else ''}" for name in shown]
-    table = Table(f"Best designs: {study.objective.direction} {words(goal)}", ("workload", "system", *heads))
+def _break_even_row(crossing: Crossing, systems: tuple[str, str]) -> tuple[str, ...]:
+    axis, found = crossing.axis, crossing.found
+    label = headed(axis.columns[0]) + (f" of {axis.system}" if axis.system else "")
+    values = [point[0] for point in axis.points]
+    swept = _span(min(values), max(values))
+    if found.kind == "equal":
+        return label, f"equal ({swept})", "", "", "everywhere"
+    value = f"never ({swept})"
+    if found.low is not None and found.high is not None:
+        value = _span(found.low, found.high) + (" (beyond)" if found.kind == "extrapolated" else "")
+    if found.crossings > 1:
+        value += f" (1 of {found.crossings})"
+    return label, value, systems[found.below], systems[found.above], _undecided(crossing)
+
+
+def _undecided(crossing: Crossing) -> str:
+    if crossing.undecided is None:
+        return "nowhere"
+    values = [point[0] for point in crossing.axis.points]
+    everywhere = crossing.undecided == (min(values), max(values))
+    return "everywhere" if everywhere else _span(*crossing.undecided)
+
+
+def _span(low: float, high: float) -> str:
+    texts = dict.fromkeys(number(value, DIGITS) for value in (low, high))
+    return " to ".join(texts)
+
+
+def outcome_table(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Return how many rows were feasible, and below the table why others were not."""
+    table = Table("Rows", ("system", "workload", "rows>", "feasible>"))
+    reasons = []
     for row in rows:
-        cells = [
-            number(value, DIGITS + 1) if isinstance(value := row.get(name), float) else str(value) for name in shown
-        ]
-        table.rows.append((str(row["workload"]), str(row["system"]), *cells))
+        table.rows.append((row["system"], row["workload"], f"{row['rows']:,}", f"{row['ok']:,}"))
+        if row["reason"]:
+            reasons.append(_wrapped(f"{row['system']}, {row['workload']}: most of the others fail by {row['reason']}"))
+    table.note = "\n".join(reasons)
     return table
 
 
-def outcome_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return how many rows were feasible, and why others were not."""
-    table = Table("Rows", ("system", "workload", "rows>", "feasible>", "commonest reason of the others"))
-    for row in rows:
-        cells = (f"{row['rows']:,}", f"{row['ok']:,}", row["reason"] or "")
-        table.rows.append((str(row["system"]), str(row["workload"]), *cells))
-    return table
+def _wrapped(text: str) -> str:
+    """Return a line below a table, broken where it is too long."""
+    return textwrap.fill(text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)

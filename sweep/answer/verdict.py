@@ -3,85 +3,131 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sweep.answer.break_even import BreakEven, break_even
-from sweep.answer.equal_basis import Picks, paired
+from models.quantities import quantities
+from sweep.answer.break_even import BreakEven, break_even, undecided
+from sweep.answer.equal_basis import Comparison, Picks, tally
+from sweep.answer.scenarios import ScenarioAxis
+from sweep.dataset.columns import TIMES
+
+Array = NDArray[np.float64]
+PRICE_LIKE = frozenset({"staff_multiplier", "maintenance_fraction", "import_tariff", "installation_fraction"})
+"""Inputs without a unit of money in which every cost is affine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """The break-even along one scenario axis, the others at their nominal values.
+
+    ``undecided`` are the smallest and largest value of the sweep at which the model cannot tell.
+    """
+
+    axis: ScenarioAxis
+    found: BreakEven
+    undecided: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The comparison of two systems under one basis for one workload.
 
-    ``error`` is the half-width of "cannot tell": the model's known errors of both systems, added in quadrature. Shares
-    are of all scenarios in which both have a design; ``ratio`` is first over second at the nominal scenario (None when
-    one of them has no design there); ``crossings`` are the break-even values by scenario column.
+    ``error`` is the half-width of "cannot tell" [fraction]. ``scenarios`` counts those in which at least one system has
+    a design; of these, ``better`` are the shares in which each is better by more than the error, ``alone`` those in
+    which it alone has a design, ``open`` the rest. ``neither`` counts the scenarios without any design. ``goals`` are
+    those of the nominal scenario, NaN without a design.
     """
 
-    picks: Picks
+    comparison: Comparison
     systems: tuple[str, str]
     error: float
     scenarios: int
-    share_first: float
-    share_second: float
-    share_open: float
-    ratio: float | None
-    crossings: Mapping[str, BreakEven]
+    neither: int
+    better: tuple[float, float]
+    alone: tuple[float, float]
+    open: float
+    goals: tuple[float, float]
+    crossings: tuple[Crossing, ...]
+
+    @property
+    def minimize(self) -> bool:
+        """Whether less of the goal is better."""
+        return self.comparison.goal.direction == "minimize"
+
+    @property
+    def ratio(self) -> float | None:
+        """Goal of the first system over that of the second in the nominal scenario; None unless both have a design."""
+        first, second = self.goals
+        return first / second if math.isfinite(first) and math.isfinite(second) else None
 
     @property
     def winner(self) -> str | None:
-        """The better system at the nominal scenario, or None when the model cannot tell or one has no design."""
-        return None if self.ratio is None else self.better(self.ratio)
-
-    def better(self, ratio: float) -> str | None:
-        """Return which system a ratio of goals (first over second) favours, None inside the model's error."""
-        if abs(math.log(ratio)) <= math.log1p(self.error):
+        """The better system in the nominal scenario, or None when the model cannot tell or neither has a design."""
+        if self.ratio is None:
+            having = [system for system, goal in zip(self.systems, self.goals, strict=True) if math.isfinite(goal)]
+            return having[0] if having else None
+        if abs(math.log(self.ratio)) <= math.log1p(self.error):
             return None
-        less = self.picks.goal.direction == "minimize"
-        return self.systems[0] if (ratio < 1) == less else self.systems[1]
+        return self.systems[0] if (self.ratio < 1) == self.minimize else self.systems[1]
 
 
-def judge(picks: Picks, first: str, second: str, errors: Mapping[str, float]) -> Verdict:
-    """Return the verdict on two systems.
-
-    ``errors`` is the mean absolute error of the model's step time on published runs of each system's chip [fraction].
-    """
-    error = math.hypot(errors[first], errors[second])
-    ratios = paired(picks, first, second)
-    logs = np.log(ratios) * (1 if picks.goal.direction == "minimize" else -1)
+def judge(picks: Picks, comparison: Comparison, first: str, second: str, error: float) -> Verdict:
+    """Return the verdict on two systems; ``error`` is that of their ratio [fraction]."""
+    counted = tally(picks, comparison, first, second)
+    logs = np.log(counted.both) * (1 if comparison.goal.direction == "minimize" else -1)
     band = math.log1p(error)
-    count = max(ratios.size, 1)
-    nominal = picks.scenarios.nominal
-    a, b = picks.at(first, nominal), picks.at(second, nominal)
-    crossings = {
-        column: _crossing(picks, first, second, column)
-        for column in picks.scenarios.nominal
-        if picks.goal.direction == "minimize" and _numeric(picks.scenarios.values[column])
-    }
+    scenarios = counted.both.size + counted.only_first + counted.only_second
+    count = max(scenarios, 1)
+    nominal = picks.scenarios
+    axes = [axis for axis in picks.scenarios.of(first, second) if axis.numeric]
     return Verdict(
-        picks=picks,
+        comparison=comparison,
         systems=(first, second),
         error=error,
-        scenarios=ratios.size,
-        share_first=float((logs < -band).sum()) / count,
-        share_second=float((logs > band).sum()) / count,
-        share_open=float((abs(logs) <= band).sum()) / count,
-        ratio=None if a is None or b is None else a["goal"] / b["goal"],
-        crossings=crossings,
+        scenarios=scenarios,
+        neither=counted.neither,
+        better=(int((logs < -band).sum()) / count, int((logs > band).sum()) / count),
+        alone=(counted.only_first / count, counted.only_second / count),
+        open=int((abs(logs) <= band).sum()) / count,
+        goals=(
+            picks.at(comparison, first, nominal.nominal(first)),
+            picks.at(comparison, second, nominal.nominal(second)),
+        ),
+        crossings=tuple(_crossing(picks, comparison, first, second, axis, error) for axis in axes),
     )
 
 
-def _numeric(values: Sequence[Any]) -> bool:
-    return len(values) > 1 and not isinstance(values[0], str)
+def _crossing(
+    picks: Picks, comparison: Comparison, first: str, second: str, axis: ScenarioAxis, error: float
+) -> Crossing:
+    values = np.sort(np.array([point[0] for point in axis.points], dtype=np.float64))
+    a, b = (_curve(picks, comparison, system, axis, values) for system in (first, second))
+    affine = "cost" in comparison.goal.name and _is_price(axis.columns[0])
+    if comparison.goal.direction == "maximize":
+        a, b = 1 / a, 1 / b
+    return Crossing(axis, break_even(values, a, b, affine=affine), undecided(values, a, b, error, affine=affine))
 
 
-def _crossing(picks: Picks, first: str, second: str, column: str) -> BreakEven:
-    nominal = picks.scenarios.nominal
-    order = np.argsort(np.array(picks.scenarios.values[column], dtype=np.float64))
-    inputs = np.array(picks.scenarios.values[column], dtype=np.float64)[order]
-    a, b = (picks.curve(system, column, nominal)[order] for system in (first, second))
-    return break_even(inputs, a, b)
+def _curve(picks: Picks, comparison: Comparison, system: str, axis: ScenarioAxis, values: Array) -> Array:
+    """Return the best goal of a system along an axis, the others at their nominal values; NaN without a design."""
+    nominal: Mapping[str, Any] = picks.scenarios.nominal(system)
+    if axis.label not in {each.label for each in picks.scenarios.axes[system]}:
+        return np.full(values.shape, picks.at(comparison, system, nominal))
+    keys, goals = picks.of(comparison, system)
+    here = np.ones(goals.shape, dtype=np.bool_)
+    for name, column in keys.items():
+        if name != axis.columns[0]:
+            here &= column == nominal[name]
+    found = dict(zip(keys[axis.columns[0]][here].tolist(), goals[here].tolist(), strict=True))
+    return np.array([found.get(value, np.nan) for value in values.tolist()], dtype=np.float64)
+
+
+def _is_price(column: str) -> bool:
+    """Return whether costs are affine in an input: a price, or what multiplies one."""
+    row = quantities().get(column.removesuffix(TIMES))
+    return row is not None and ("USD" in row.unit or row.name in PRICE_LIKE)

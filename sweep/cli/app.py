@@ -33,6 +33,8 @@ VERBS = {
 }
 """Every verb and the module that holds a command of that name, in the order of the help page."""
 
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 EPILOG = """\b
@@ -144,7 +146,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # no
         ctx.exit()
 
 
-@click.group("supernode", cls=Supernode, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("supernode", cls=Supernode, epilog=EPILOG, context_settings=CONTEXT)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @common_options
 def cli() -> None:

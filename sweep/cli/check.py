@@ -31,4 +31,5 @@ def check(*, study: str, overrides: tuple[str, ...], as_json: bool) -> None:
         answer_json({**told, "digest": loaded.digest})
     else:
         about = "" if rows.exact else "about "
-        answer(f"{path}: right: {loaded.space.size:,} designs, {about}{rows.rows:,} of them pass where")
+        passing = f", {about}{rows.rows:,} of them pass where" if loaded.where else ""
+        answer(f"{path}: no fault, {loaded.space.size:,} designs{passing}")

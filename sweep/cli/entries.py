@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -46,16 +47,22 @@ def unit(name: str) -> str:
 def overview(kind: str, entries: Sequence[Entry]) -> Table:
     """Return the list of one kind."""
     if kind == "workloads":
-        cells = [(entry.name, entry.title, *_shape_cells(entry)) for entry in entries]
-        return Table("", ("name", "title", *(f"{key}>" for key in SHAPE_KEYS)), [*cells], _next(kind))
+        cells = [(entry.name, *_shape_cells(entry)) for entry in entries]  # the title repeats the name
+        return Table("", ("name", *(f"{key}>" for key in SHAPE_KEYS)), [*cells], _next(kind))
     facts, labels = KEY_FACTS.get(kind), KEY_LABELS.get(kind, ())
     columns = ["name", "title", *labels]
     columns += [f"{fact} [{unit(fact)}]>" if unit(fact) else f"{fact}>" for fact in facts] if facts else ["facts>"]
     table = Table("", columns, note=_next(kind))
     for entry in entries:
         shown = [_key_cell(entry, fact) for fact in facts] if facts else [str(_count(entry))]
-        table.rows.append((entry.name, entry.title, *(entry.labels.get(label, "") for label in labels), *shown))
+        told = [entry.title, *(entry.labels.get(label, "") for label in labels)]
+        table.rows.append((entry.name, *(map(_short, told) if kind in {"chips", "systems"} else told), *shown))
     return table
+
+
+def _short(text: str) -> str:
+    """Return what a title or status says first; the rest stands on the page of the entry."""
+    return re.split(r"\s*[;,(]", text, maxsplit=1)[0]
 
 
 def _next(kind: str) -> str:
@@ -97,10 +104,11 @@ def tables(entry: Entry) -> list[Table]:
 def _fact_table(title: str, facts: Mapping[str, Fact]) -> Table:
     table = Table(title, FACT_COLUMNS)
     for name, fact in facts.items():
-        table.rows.append((name, _value(fact), fact.confidence, fact.date, fact.source, _note(fact)))
+        table.rows.append((name, _value(fact), _words(fact.confidence), fact.date, fact.source, _note(fact)))
         for other in fact.alternatives:
             value = with_unit(other.value, other.unit)
-            table.rows.append(("  or", value, other.confidence, other.date, other.source, _one_line(other.note)))
+            confidence, note = _words(other.confidence), _one_line(other.note)
+            table.rows.append(("  or", value, confidence, other.date, other.source, note))
     return table
 
 
@@ -114,6 +122,10 @@ def _value(fact: Fact) -> str:
 def _note(fact: Fact) -> str:
     formula = [f"= {_one_line(fact.formula)}"] if fact.formula is not None else []
     return "; ".join([*formula, *([_one_line(fact.note)] if fact.note else [])])
+
+
+def _words(text: str) -> str:
+    return text.replace("_", " ")
 
 
 def _one_line(text: str) -> str:

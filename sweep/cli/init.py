@@ -9,7 +9,7 @@ import click
 from sweep.cli.find import complete_study, find_study, shipped_studies
 from sweep.cli.output import Table, answer, answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, talk
-from sweep.errors import StudyError
+from sweep.errors import StudyError, SweepError
 
 DEFAULT = "cloudmatrix384-vs-gb200-nvl72"
 SCHEMA_COMMENT = "# yaml-language-server:"
@@ -33,7 +33,7 @@ def init(*, template: str, output: Path | None, listed: bool, as_json: bool) -> 
         _list(as_json=as_json)
         return
     source = find_study(template)
-    text = _without_schema(source.read_text(encoding="utf-8"))
+    text = _with_schema(source.read_text(encoding="utf-8"))
     if output == Path("-"):
         answer(text.rstrip("\n"))
         return
@@ -43,6 +43,9 @@ def init(*, template: str, output: Path | None, listed: bool, as_json: bool) -> 
             file.write(text)
     except FileExistsError as error:
         raise StudyError.at("exists already; name another file with -o FILE", str(target)) from error
+    except OSError as error:
+        advice = "name a file in a folder that can be written with -o FILE"
+        raise SweepError(f"{target}: cannot be written ({error.strerror}); {advice}") from error
     talk(f"next: supernode plan {target}")
     if as_json:
         answer_json({"file": target, "template": source})
@@ -60,7 +63,10 @@ def _list(*, as_json: bool) -> None:
         answer_table(Table("", ("template", "question"), [(row["name"], row["question"]) for row in rows]))
 
 
-def _without_schema(text: str) -> str:
-    """Drop the editor's schema line: its path is relative to the shipped file."""
+def _with_schema(text: str) -> str:
+    """Let the line that names the editor's schema name the installed one; its path is relative to the shipped file."""
+    from sweep.paths import schema_file  # noqa: PLC0415 - not for --help
+
+    line = f"{SCHEMA_COMMENT} $schema={schema_file().resolve().as_posix()}\n"
     lines = text.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(SCHEMA_COMMENT))
+    return "".join(line if old.startswith(SCHEMA_COMMENT) else old for old in lines)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -146,10 +146,13 @@ def _drawn(table: Table) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     console = Console()
-    drawing = Drawing(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        drawing.add_column(column.rstrip(">"), justify="right" if column.endswith(">") else "left", overflow="fold")
     rows, notes = footnoted(table)
+    drawing = Drawing(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, column in enumerate(table.columns):
+        header = Text(column.rstrip(">").replace("_", " "))  # words that can be wrapped; [kW] is no markup
+        whole = place == 0 and 2 * max((len(row[0]) for row in rows), default=0) < console.width  # names can be copied
+        justify: Literal["left", "right"] = "right" if column.endswith(">") else "left"
+        drawing.add_column(header, justify=justify, overflow="fold", no_wrap=whole)
     for row in rows:
         drawing.add_row(*(Text(cell) for cell in row))
     if table.title:

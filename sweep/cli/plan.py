@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sweep.plan import Plan
 
 
+SHOWN_ROWS = 3
+
+
 @click.command()
 @study_argument
 @set_option
@@ -38,9 +41,11 @@ def plan(*, study: str, overrides: tuple[str, ...], as_json: bool) -> None:
         return
     answer_table(_summary(planned))
     answer()
-    answer_table(_first_rows(planned.first_rows))
+    answer_table(_first_rows(planned.first_rows.slice(0, SHOWN_ROWS)))
     answer()
-    answer(f"Next: supernode run {study}{''.join(f' --set {override!r}' for override in overrides)}")
+    options = [f" --catalogue {folder}" for folder in settings().catalogue]
+    options += [f" --set {override!r}" for override in overrides]
+    answer(f"Next: supernode run {study}{''.join(options)}")
 
 
 def _summary(planned: Plan) -> Table:
@@ -58,6 +63,8 @@ def _summary(planned: Plan) -> Table:
         ("time", duration(planned.seconds()), f"estimate for {planned.cores} cores, without starting Ray"),
         ("core time", duration(planned.core_seconds), f"from {calibration.pieces} pieces computed here"),
     ]
+    for system, names in planned.unknown.items():
+        rows.append(("not known", f"{', '.join(names)} of {system}", "what needs them stays empty; set them in facts"))
     return Table("", ("what", "value", "remark"), [*rows])
 
 

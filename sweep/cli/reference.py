@@ -77,12 +77,19 @@ def bounds(row: Quantity) -> str:
 PAGES = {"cli.md": command_line, "quantities.md": quantity_table}
 
 
-def main(arguments: list[str]) -> None:
-    """Write the pages into a folder, ``docs`` when none is given."""
-    folder = Path(arguments[0]) if arguments else Path("docs")
+def main(arguments: list[str]) -> int:
+    """Write the pages into a folder (``docs`` when none is given); with ``--check`` say which are out of date instead."""
+    check = "--check" in arguments
+    names = [argument for argument in arguments if argument != "--check"]
+    folder = Path(names[0]) if names else Path("docs")
+    stale = [name for name, page in PAGES.items() if check and (folder / name).read_text(encoding="utf-8") != page()]
     for name, page in PAGES.items():
-        (folder / name).write_text(page(), encoding="utf-8")
+        if not check:
+            (folder / name).write_text(page(), encoding="utf-8")
+    for name in stale:
+        sys.stderr.write(f"{folder / name} is out of date; write it anew with: python -m sweep.cli.reference\n")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

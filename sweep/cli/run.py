@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sweep.cli.answers import print_answer
 from sweep.cli.find import RESULTS, find_study, study_argument
-from sweep.cli.output import answer, answer_json, answer_table, duration, size
+from sweep.cli.output import answer_json, duration, size
 from sweep.cli.progress import Meter, State
 from sweep.cli.settings import common_options, json_option, set_option, settings, talk
 
 if TYPE_CHECKING:
-    from sweep.answer import Answer
     from sweep.engine import Progress, RunResult
 
 
@@ -110,21 +110,3 @@ def _data(result: RunResult) -> dict[str, object]:
         "chunks_computed": result.computed,
         "seconds": result.seconds,
     }
-
-
-def print_answer(said: Answer) -> None:
-    """Print what a run says about its study's question: the sentences first, then the tables behind each."""
-    if said.question:
-        answer(said.question)
-    for section in said.sections:
-        answer()
-        answer(section.sentence)
-    for section in said.sections:
-        answer()
-        answer(f"-- {section.sentence.partition(':')[0]} --")
-        for table in section.tables:
-            answer()
-            answer_table(table)
-    for table in said.tables:
-        answer()
-        answer_table(table)

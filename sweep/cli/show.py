@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from sweep.cli.find import complete_entry, find_study, shipped_studies
 from sweep.cli.output import Table, answer, answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, settings
+from sweep.errors import StudyError, nearest
 
 if TYPE_CHECKING:
+    from models.quantities import Quantity
     from sweep.catalogue import Catalogue
 
 KINDS = {
@@ -29,8 +32,15 @@ KINDS = {
 }
 
 
+QUANTITIES_NEXT = "Group and range as well: supernode show quantities NAME"
+
+
+def _complete_kind(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    return [CompletionItem(kind, help=what) for kind, what in KINDS.items() if kind.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("kind", required=False, type=click.Choice([*KINDS]), metavar="[KIND]")
+@click.argument("kind", required=False, shell_complete=_complete_kind)
 @click.argument("name", required=False, shell_complete=complete_entry)
 @json_option
 @common_options
@@ -43,6 +53,8 @@ def show(*, kind: str | None, name: str | None, as_json: bool) -> None:
     """
     if kind is None:
         _kinds(as_json=as_json)
+    elif kind not in KINDS:
+        raise click.UsageError(f"there is no kind {kind!r}{nearest(kind, KINDS, limit=len(KINDS))}")
     elif kind == "quantities":
         _quantities(name, as_json=as_json)
     elif kind == "studies":
@@ -84,8 +96,6 @@ def _quantities(name: str | None, *, as_json: bool) -> None:
     from dataclasses import asdict  # noqa: PLC0415
 
     from models.quantities import quantities  # noqa: PLC0415
-    from sweep.cli.reference import bounds  # noqa: PLC0415
-    from sweep.errors import StudyError, nearest  # noqa: PLC0415
 
     table = quantities()
     if name is not None and name not in table:
@@ -94,18 +104,32 @@ def _quantities(name: str | None, *, as_json: bool) -> None:
     if as_json:
         answer_json([asdict(row) for row in rows] if name is None else asdict(rows[0]))
         return
-    columns = ("quantity", "group", "role", "unit", "default>", "range", "description")
-    cells = [
-        (row.name, row.group, row.role, row.unit, "" if row.default is None else str(row.default), bounds(row),
-         row.description)
-        for row in rows
-    ]  # fmt: skip
-    answer_table(Table("", columns, [*cells]))
+    if name is not None:
+        answer_table(Table("", ("what", "value"), [*_quantity(rows[0])]))
+        return
+    cells = [(row.name, row.role, row.unit, _default(row), row.description) for row in rows]
+    answer_table(Table("", ("quantity", "role", "unit", "default>", "description"), [*cells], QUANTITIES_NEXT))
+
+
+def _default(row: Quantity) -> str:
+    return "" if row.default is None else str(row.default)
+
+
+def _quantity(row: Quantity) -> Iterator[tuple[str, str]]:
+    """Yield all that the table says of one quantity."""
+    from sweep.cli.reference import bounds  # noqa: PLC0415
+
+    yield "quantity", row.name
+    yield "description", row.description
+    yield "group", row.group
+    yield "role", f"{row.role}, structural" if row.structural else row.role
+    yield "unit", row.unit or ("a word" if row.dtype == "text" else "a pure number")
+    yield "default", _default(row)
+    yield "range", bounds(row)
 
 
 def study_rows(studies: Mapping[str, Path]) -> list[dict[str, Any]]:
     """Return name, question and file of studies; a file that cannot be read says so as its question."""
-    from sweep.errors import StudyError  # noqa: PLC0415
     from sweep.yaml_source import read_yaml  # noqa: PLC0415 - ruamel
 
     rows = []

@@ -107,8 +107,10 @@ def run(
         with only_worker(store):
             done = done_parts(store, manifest)
             prepare(store, study, catalogue, manifest, done)
+            point_latest(location)  # so that status finds it by the study's name while it is going
             session = nullcontext(1) if in_process else ray_session(workers or _cores(), address)
-            computed = _work(Job(study, catalogue, location, manifest), done, session, progress, in_process=in_process)
+            job = Job(study, catalogue, store.location, manifest)  # absolute: workers stand in a folder of their own
+            computed = _work(job, done, session, progress, in_process=in_process)
     point_latest(location)
     return RunResult(open_run(location), computed, time.perf_counter() - started)
 

@@ -115,8 +115,8 @@ def _any_unknown(values: Iterable[Any]) -> Mask:
     found = np.zeros((), dtype=np.bool_)
     for value in values:
         array = np.asarray(np.nan if value is None else value)
-        if array.dtype.kind == "f":
-            found = found | np.isnan(array)
+        if array.dtype.kind in "fU":
+            found = found | (np.isnan(array) if array.dtype.kind == "f" else array == "")
     return found
 
 

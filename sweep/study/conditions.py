@@ -114,8 +114,9 @@ def _fits(name: str, expression: Expression, path: Path_, faults: Faults) -> boo
     quantity = quantities().get(name)
     if quantity is None or path[0] != "derive":
         return True
-    if quantity.structural:
-        faults.add(path, f"{name} decides which mappings are legal and cannot be derived; list its values")
+    if quantity.structural or quantity.dtype == "text":
+        why = "decides which mappings are legal" if quantity.structural else "is a word"
+        faults.add(path, f"{name} {why} and cannot be derived; list its values")
         return False
     try:
         factor(expression.si_unit, quantity.si_unit)

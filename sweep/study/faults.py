@@ -26,6 +26,12 @@ SENTENCES = {
 }
 
 
+BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+}
+
 WHOLE_ENTRIES = {"levers": 2, "scenarios": 2, "blocks": 4, "sample": 1}
 """How deep a path reaches that is dropped when something in it is broken: an axis without its steps says nothing."""
 
@@ -137,6 +143,9 @@ def _sentence(fault: Any, allowed: list[str]) -> str:
     if kind in SENTENCES:
         given = "" if kind in {"missing", "too_short"} else f", got {_shown(value)}"
         return SENTENCES[kind] + given
+    if kind in BOUNDS:
+        word, key = BOUNDS[kind]
+        return f"needs {word} {context[key]:,}, got {_shown(value)}"
     if kind == "literal_error":
         return f"{_shown(value)} is not allowed; write {context['expected'].replace(chr(39), '')}"
     if kind == "string_pattern_mismatch":
@@ -146,5 +155,6 @@ def _sentence(fault: Any, allowed: list[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    words = {None: "nothing", True: "true", False: "false"}
+    text = words[value] if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -75,7 +75,7 @@ class SectionReader:
         for key, entry in section.items():
             here = (*path, key)
             if key == "zip":
-                for group, where in _groups(entry, here):
+                for group, where in groups_in(entry, here):
                     shared.append(self._noted(self.reader.group(group, where), where, places))
             elif isinstance(entry, dict):
                 own |= self._own(key, entry, here, places)
@@ -113,7 +113,8 @@ class SectionReader:
         return grids
 
 
-def _groups(entry: object, path: Path_) -> list[tuple[Mapping[str, object], Path_]]:
+def groups_in(entry: object, path: Path_) -> list[tuple[Mapping[str, object], Path_]]:
+    """Return the groups of a ``zip``, one or a list of them, each with its path."""
     if isinstance(entry, dict):
         return [(entry, path)]
     if isinstance(entry, list):

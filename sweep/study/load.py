@@ -21,7 +21,7 @@ from sweep.study.axes import Reader, Spaced
 from sweep.study.conditions import read_conditions
 from sweep.study.constants import read_facts
 from sweep.study.faults import Faults, add_pydantic, without
-from sweep.study.layout import Layout, SectionReader, split_by_system, systems_of
+from sweep.study.layout import Layout, SectionReader, groups_in, split_by_system, systems_of
 from sweep.study.outputs import Names, read_basis, read_columns, read_keep, read_objective, read_partition
 from sweep.study.overrides import apply_overrides
 from sweep.study.spaces import build_block
@@ -118,9 +118,10 @@ class _Loading:
         names = Names(tuple(roles), tuple(conditions.metrics), tuple(conditions.derive))
         objective = read_objective(file.objective, names, faults)
         keep = read_keep(file.keep, objective, names, faults)
-        columns = read_columns(file.columns, phases, objective, keep, names, faults)
-        partition = read_partition(file.partition, names, faults)
         basis = read_basis(file.basis, phases, faults)
+        goals = (objective, *keep.goals) if objective is not None else keep.goals
+        columns = read_columns(file.columns, phases, goals, basis, names, faults)
+        partition = read_partition(file.partition, names, faults)
         sample = self._sample(reader)
         faults.stop_if_any()
         blocks = self._blocks(layouts, jobs, sample, partition)
@@ -134,6 +135,7 @@ class _Loading:
             | {name: faults.where(("derive", name)) for name in conditions.derive}
             | {"where": faults.where(("where",))},
             times=frozenset(name for block in blocks for axis in block.axes for name in axis.times),
+            own=_own(layouts),
             facts=facts,
             derive=conditions.derive,
             where=conditions.where,
@@ -170,7 +172,7 @@ class _Loading:
 
     def _check_systems(self, layout: Layout, jobs: Sequence[Job]) -> None:
         systems = systems_of(layout.shared)
-        if not systems and "system" not in layout.places:
+        if not systems and not self._names_a_system():
             self.faults.add(("levers",), "needs a system, such as system: [cloudmatrix384, gb200-nvl72]")
         for name in layout.own:
             if systems and name not in systems:
@@ -181,6 +183,12 @@ class _Loading:
             if missing:
                 at = ("workload", index) if isinstance(self.faults.source.data["workload"], list) else ("workload",)
                 self.faults.add((*at, "precision"), f"has no entry for {', '.join(missing)}; name every system")
+
+    def _names_a_system(self) -> bool:
+        """Whether the file tries to say which systems it is about, rightly or wrongly."""
+        sections = [self._given("levers"), self._given("scenarios")]
+        groups = [group for section in sections for group, _ in groups_in(section.get("zip"), ())]
+        return any("system" in part for part in (*sections, *groups))
 
     def _given(self, section: str) -> dict[str, Any]:
         """Return everything that any part of the file says under one section."""
@@ -237,6 +245,16 @@ def _roles(layouts: Sequence[Layout], jobs: Sequence[Job], sample: grammar.Sampl
             roles[name] = "lever" if quantities()[name].role == "lever" else "scenario"
             places[name] = ("sample", "over", name)
     return roles, places
+
+
+def _own(layouts: Sequence[Layout]) -> dict[str, frozenset[str]]:
+    """Return the quantities in the sections of single systems."""
+    found: dict[str, frozenset[str]] = {}
+    for layout in layouts:
+        for system, axes in layout.own.items():
+            names = frozenset(grid.name for grids in axes for grid in grids)
+            found[system] = found.get(system, frozenset()) | names
+    return found
 
 
 def _text(path: Path, faults: Faults, file: grammar.StudyFile) -> str:

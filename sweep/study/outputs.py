@@ -48,6 +48,15 @@ BASIS: Mapping[Literal["deadline", "budget", "power", "chips"], tuple[str, str]]
     "chips": ("chips", "4096"),
 }
 
+FASTEST = {"train": Objective("time_to_train", "minimize"), "serve": Objective("tokens_per_second", "maximize")}
+GOALS: Mapping[str, Mapping[str, Objective]] = {
+    "deadline": {"train": Objective("cost_to_train", "minimize")},
+    "budget": FASTEST,
+    "power": FASTEST,
+    "chips": FASTEST,
+}
+"""What is best under each equal basis: the cheapest run by a deadline, the fastest one otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -124,15 +133,21 @@ def _pareto(text: str, path: Path_, names: Names, faults: Faults) -> Keep:
 
 
 def read_columns(
-    given: list[str], phases: Collection[str], objective: Objective | None, keep: Keep, names: Names, faults: Faults
+    given: list[str],
+    phases: Collection[str],
+    goals: Collection[Objective],
+    basis: Collection[Equal],
+    names: Names,
+    faults: Faults,
 ) -> tuple[str, ...]:
-    """Return the columns of a row besides those that identify it, each once."""
+    """Return the columns of a row besides those that identify it, each once; ``goals`` and ``basis`` need theirs."""
     for index, name in enumerate(given):
         if name not in names.columns and name not in IDENTITY:
             faults.add(("columns", index), f"{name!r} is no column{nearest(name, names.columns)}")
     wanted = given or [*COMMON, *(name for phase in BY_PHASE if phase in phases for name in BY_PHASE[phase])]
-    goals = [goal.name for goal in ((objective, *keep.goals) if objective else keep.goals) if goal is not None]
-    kept = [name for name in (*wanted, *names.metrics, *goals) if name not in {*IDENTITY, *names.axes}]
+    compared = [name for each in basis for name in (each.metric, *(goal.name for goal in each.goals.values()))]
+    needed = [*wanted, *names.metrics, *(goal.name for goal in goals), *compared]
+    kept = [name for name in needed if name not in {*IDENTITY, *names.axes}]
     return tuple(dict.fromkeys(kept))
 
 
@@ -169,5 +184,6 @@ def read_basis(entry: grammar.Basis, phases: Collection[str], faults: Faults) ->
             continue
         if limit <= 0:
             faults.add(("basis", name), f"{value} is not above zero")
-        found.append(Equal(name, metric, limit, str(value)))
+        goals = {phase: goal for phase, goal in GOALS[name].items() if phase in phases}
+        found.append(Equal(name, metric, limit, str(value), goals))
     return tuple(found)

@@ -40,7 +40,10 @@ def _parse(override: str, option: str) -> tuple[Path_, Any]:
     path = tuple(int(index) if index else name for name, index in PART.findall(left.strip()))
     if not equals or not path or isinstance(path[0], int):
         raise StudyError.at("write it as path=value, such as levers.domains=[1, 2]", option)
-    return path, parse_yaml(f"value: {right}", option).data["value"]
+    try:
+        return path, parse_yaml(f"value: {right}", option).data["value"]
+    except StudyError as error:
+        raise StudyError(replace(problem, where=option) for problem in error.problems) from error
 
 
 def _placed(data: Any, path: Path_, value: Any, option: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sweep.expressions import Expression
@@ -36,12 +36,16 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Equal:
-    """One equal-basis comparison: ``metric`` at most ``limit`` [SI]; ``text`` is as the study writes it."""
+    """One equal-basis comparison: ``metric`` at most ``limit`` [SI]; ``text`` is as the study writes it.
+
+    ``goals`` says what is best under it in each phase (train, serve) that it can compare.
+    """
 
     name: Literal["deadline", "budget", "power", "chips"]
     metric: str
     limit: float
     text: str
+    goals: Mapping[str, Objective] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Study:
         ``where``.
     times
         Quantities whose values in the space are multipliers, wholly or in some block.
+    own
+        Quantities that a system has in a section of its own, by system: they vary without those of other systems.
     facts
         Catalogue facts that the study replaces.
     derive
@@ -98,6 +104,7 @@ class Study:
     roles: Mapping[str, Role]
     places: Mapping[str, str]
     times: frozenset[str]
+    own: Mapping[str, frozenset[str]]
     facts: tuple[Constant, ...]
     derive: Mapping[str, Expression]
     where: tuple[Expression, ...]

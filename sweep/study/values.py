@@ -29,6 +29,10 @@ FIXED = {
 }
 
 
+CATALOGUED = ("system", "workload", "region")
+OWN = "; one of your own needs --catalogue DIR, or catalogue: [DIR] in the study"
+
+
 def vocabulary_of(catalogue: Catalogue) -> Vocabulary:
     """Return the words of the catalogue and of the model."""
     words: dict[str, Sequence[str]] = dict(FIXED)
@@ -52,7 +56,9 @@ class Vocabulary:
     def fault(self, name: str, value: str) -> str:
         """Return what is wrong with a word, or nothing."""
         if name in self.words and value not in self.words[name]:
-            return f"{value!r} is not known as {name.replace('_', ' ')}{nearest(value, self.words[name])}"
+            hint = nearest(value, self.words[name])
+            own = name in CATALOGUED and not hint.startswith("; did you mean")
+            return f"there is no {name} {value!r}{hint}{OWN if own else ''}"
         if name == "buyer_country" and not re.fullmatch(r"[A-Z]{2}", value):
             return f"{value!r} is no country code; write two capital letters such as US or CN"
         if name == "rule_date" and not _is_date(value):
@@ -113,14 +119,14 @@ def _word(
 
 
 def _converted(quantity: Quantity, value: Scalar, unit: str, path: Path_, faults: Faults) -> float | None:
-    wanted = quantity.unit or "a pure number"
     try:
         return convert(value, quantity.unit, unit or None)
     except UnitError as error:
         shown = repr(value) if isinstance(value, str) else f"{value:g}"
-        example = f"'{example_number(quantity):g} {quantity.unit}'" if quantity.unit else "a number without a unit"
-        reason = str(error) if repr(value) not in str(error) else "it is not a number with a unit"
-        faults.add(path, f"{shown} does not fit {quantity.name} (in {wanted}): {reason}; write {example}")
+        wanted = f"in {quantity.unit}" if quantity.unit else "a number without a unit"
+        example = f"{example_number(quantity):g} {quantity.unit}".strip()
+        reason = str(error) if repr(value) not in str(error) else "it is not a number"
+        faults.add(path, f"{shown} does not fit {quantity.name} ({wanted}): {reason}; write it as {example}")
         return None
 
 
@@ -138,7 +144,8 @@ def _fault(quantity: Quantity, value: Scalar, number: float) -> str:
     if low is not None and number < low:
         return f"{number:g}{unit} is below the least {quantity.name} allowed, {low:g}{unit}"
     if high is not None and number > high:
-        return f"{number:g}{unit} is above the largest {quantity.name} allowed, {high:g}{unit}"
+        bare = f"; a number without a unit is in{unit}" if unit and not isinstance(value, str) else ""
+        return f"{number:g}{unit} is above the largest {quantity.name} allowed, {high:g}{unit}{bare}"
     if quantity.dtype == "int" and number != int(number):
         return f"{quantity.name} is a count, and {value} is not a whole number"
     return ""

@@ -180,3 +180,39 @@ def test_chips_as_an_array_give_what_each_gives() -> None:
 def test_unknown_regime_is_refused() -> None:
     with pytest.raises(ModelInputError, match="mars"):
         rules_stage(facts("h100", buyer_country="CN", export_regime="mars"))
+
+
+def test_countries_and_dates_lie_on_the_mesh_like_numbers() -> None:
+    """One array call says for every country, date and link speed what a call for each of them alone says."""
+    countries, dates = (
+        ["CN", "RU", "AE", "DE", ""],
+        ["2022-10-06", "2023-06-01", "2024-06-01", "2025-06-01", "2026-02-01"],
+    )
+    links = [199e9, 299e9, 450e9]
+    for chip in ("h100", "h20", "mi210", "b200"):
+        mesh = rules_stage(
+            facts(
+                chip,
+                hbm_bandwidth=np.asarray(4100e9),
+                buyer_country=np.asarray(countries).reshape(-1, 1, 1),
+                rule_date=np.asarray(dates).reshape(1, -1, 1),
+                scale_up_bandwidth=np.asarray(links).reshape(1, 1, -1),
+            )
+        )
+        assert mesh["us_import_duty"].shape == (1, 5, 1)
+        assert mesh["export_status"].shape == (5, 5, 3)
+        for place in np.ndindex(5, 5, 3):
+            alone = status(
+                chip,
+                countries[place[0]],
+                dates[place[1]],
+                hbm_bandwidth=4100e9,
+                scale_up_bandwidth=links[place[2]],
+            )
+            assert mesh["export_status"][place] == alone
+
+
+def test_an_unknown_country_leaves_the_status_open_once_there_are_rules() -> None:
+    assert status("h100", "", "2024-06-01") == ""
+    assert status("h100", "", "2022-01-01") == "free"
+    assert status("ascend-910c", "", "2024-06-01", export_regime="none") == "free"

@@ -29,7 +29,7 @@ def table(cell: Cell, memory: float = MEMORY):
 @pytest.mark.parametrize("shape", [LLAMA_405B, DEEPSEEK_V3, LLAMA_8B])
 def test_no_mapping_uses_more_than_was_bought(shape, domain, domains):
     layout = table(replace(CELL, shape=shape, domain=domain, domains=domains)).layout
-    assert (layout.chips <= domain * domains).all()
+    assert (layout.ranks <= domain * domains).all()
     groups = layout.pipeline * layout.data
     room = groups_available(pack(layout.tensor, layout.context, domain), np.float64(domains))
     assert (groups <= room).all()

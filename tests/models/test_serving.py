@@ -177,3 +177,13 @@ def test_memory_is_of_the_whole_chip():
 def test_nonsense_is_refused():
     with pytest.raises(ModelInputError, match="precision"):
         serve(H100, LLAMA_70B, "fp7")
+
+
+def test_attention_takes_fp16_where_there_is_no_bf16_and_needs_one_of_them():
+    without = {name: value for name, value in H100.items() if name != "peak_bf16"}
+    bf16 = serve(H100, LLAMA_70B, "fp8")
+    fp16 = serve(without | {"peak_fp16": H100["peak_bf16"]}, LLAMA_70B, "fp8")
+    assert fp16["tokens_per_second"] == bf16["tokens_per_second"]
+    neither = serve(without, LLAMA_70B, "fp8")
+    assert neither["reason"] == Reason.PRECISION
+    assert np.isnan(neither["tokens_per_second"])

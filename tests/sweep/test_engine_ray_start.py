@@ -43,7 +43,9 @@ def test_a_killed_driver_and_folders_of_the_same_name_change_nothing(tmp_path, m
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("raise RuntimeError('the wrong package')\n")
     monkeypatch.chdir(tmp_path)
-    result = run(*tiny_study(tmp_path, SMALL_PARTS), tmp_path / "results", workers=1)
+    result = run(
+        *tiny_study(tmp_path, SMALL_PARTS), "results", workers=1
+    )  # a path that a worker must not take as its own
     assert 0 < result.computed < whole.chunks
     assert result.run.manifest.digests == whole.digests
     assert verify(result.run) == []

@@ -97,15 +97,23 @@ def test_an_axis_value_stands_in_place_of_the_regions(tmp_path: Path) -> None:
     assert values["power_usage_effectiveness"].size == 2
 
 
-def test_the_country_is_that_of_the_region_when_there_is_one(tmp_path: Path) -> None:
+def test_the_country_follows_the_region(tmp_path: Path) -> None:
     study, found = toy(tmp_path)
-    assert "buyer_country" not in first_inputs(study, found).values
-    study, found = toy(tmp_path, extra="facts: {buyer_country: AE}\n")
-    assert first_inputs(study, found).values["buyer_country"] == "AE"
+    country = first_inputs(study, found).values["buyer_country"]
+    assert country.reshape(-1).tolist() == ["CN", "US"]  # at home, away
+    assert country.shape == first_inputs(study, found).values["power_price"].shape
     path = tmp_path / "study.yaml"
     path.write_text(STUDY.replace("[own, toy-away]", "own"))
     study, found = open_study(path, catalogue_dirs=[tmp_path / "facts"])
     assert first_inputs(study, found).values["buyer_country"] == "CN"
+
+
+def test_a_country_of_the_study_stands_in_place_of_the_regions(tmp_path: Path) -> None:
+    assert toy_values(tmp_path, extra="facts: {buyer_country: AE}\n")["buyer_country"] == "AE"
+    assert toy_values(tmp_path, extra="  buyer_country: DE\n")["buyer_country"] == "DE"
+    listed = toy_values(tmp_path, extra="  buyer_country: [DE, AE, US]\n")["buyer_country"]
+    assert listed.reshape(-1).tolist() == ["DE", "AE", "US"]
+    assert np.broadcast(listed, toy_values(tmp_path)["power_price"].reshape(-1, 1, 1)).size == 6
 
 
 def test_a_formula_fact_uses_what_the_study_replaces(tmp_path: Path) -> None:

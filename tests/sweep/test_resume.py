@@ -79,6 +79,12 @@ def test_the_second_run_does_nothing(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in Path(first.run.location).rglob("*")} == before
 
 
+def test_an_unfinished_run_is_found_by_the_name_of_its_study(tmp_path):
+    stopped_after(3, tmp_path)
+    found = open_run(tmp_path / "results" / "tiny")
+    assert (found.manifest.state, len(found.parts)) == ("running", 3)
+
+
 @pytest.mark.parametrize("keep", KEEPS)
 def test_stopped_and_finished_equals_uninterrupted(tmp_path, keep):
     text = TINY + f"keep: {keep}\n"
@@ -102,7 +108,7 @@ def test_killed_and_finished_equals_uninterrupted(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", code])
     try:
         deadline = time.monotonic() + 60
-        while len(list(tmp_path.glob("results/tiny/*/parts/*.json"))) < 5:
+        while len(list(tmp_path.glob("results/tiny/[0-9a-f]*/parts/*.json"))) < 5:
             assert process.poll() is None, "the run ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.005)

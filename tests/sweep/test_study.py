@@ -5,7 +5,7 @@ import pytest
 from study_files import SMALL, catalogue, changed, fault, faults, load_text
 
 from sweep.errors import StudyError
-from sweep.paths import configs_dir
+from sweep.paths import configs_dir, schema_file
 from sweep.study import Keep, Objective, load_study, open_study
 
 STUDIES = sorted((configs_dir() / "studies").glob("*.yaml"))
@@ -193,7 +193,7 @@ def test_a_study_brings_its_own_catalogue(tmp_path: Path) -> None:
         ("question: Which one?", "colour: blue", "2 colour", "is no key here; did you mean columns?"),
         ("question: Which one?", "study: twice", "2 study", "given twice (first on line 1)"),
         ("question: Which one?", "uncertain: {}", "2 uncertain", "not supported yet"),
-        ("question: Which one?", "seed: -1", "2 seed", "greater than or equal to 0, got -1"),
+        ("question: Which one?", "seed: -1", "2 seed", "needs at least 0, got -1"),
         ("question: Which one?", "float: float16", "2 float", "write float32 or float64"),
         ("question: Which one?", "keep: first 3", "2 keep", "write all, best, pareto"),
         ("question: Which one?", "keep: pareto [step_time]", "2 keep", "two metrics or more"),
@@ -209,6 +209,12 @@ def test_a_study_brings_its_own_catalogue(tmp_path: Path) -> None:
         ("question: Which one?", "metrics: {wacc: domains}", "2 metrics.wacc", "is the name of a quantity already"),
         ("question: Which one?", "derive: {chip_price: domains * 3 kg}", "2 derive.chip_price", "is in USD"),
         ("question: Which one?", "derive: {precision: domains}", "2 derive.precision", "cannot be derived"),
+        (
+            "question: Which one?",
+            "derive: {buyer_country: region}",
+            "2 derive.buyer_country",
+            "is a word and cannot be derived",
+        ),
         ("question: Which one?", "derive: {wacc: 0.1}", "2 derive.wacc", "is a lever or scenario as well"),
         (
             "minimize: cost_per_token",
@@ -241,14 +247,14 @@ def test_a_study_brings_its_own_catalogue(tmp_path: Path) -> None:
         ("domains: [3, 11, 45]", "cloudmatrix384: 3", "7 levers.cloudmatrix384", "names a system"),
         ("domains: [3, 11, 45]", "global_batch: 3", "7 levers.global_batch", "is already set by the workload"),
         ("domains: [3, 11, 45]", "power_price: [0.1]", "10 scenarios.power_price", "is given under levers as well"),
-        ("{times: [0.5, 1, 2]}", "5 GB", "8 levers.scale_up_bandwidth", "write '5 GB/s'"),
-        ("{times: [0.5, 1, 2]}", "[fast]", "8 levers.scale_up_bandwidth[0]", "it is not a number with a unit"),
+        ("{times: [0.5, 1, 2]}", "5 GB", "8 levers.scale_up_bandwidth", "write it as 5 GB/s"),
+        ("{times: [0.5, 1, 2]}", "[fast]", "8 levers.scale_up_bandwidth[0]", "it is not a number"),
         ("{times: [0.5, 1, 2]}", "[-1 GB/s]", "8 levers.scale_up_bandwidth[0]", "-1 GB/s is below the least"),
         ("{times: [0.5, 1, 2]}", "{times: [-2]}", "8 levers.scale_up_bandwidth.times[0]", "is no multiplier"),
         ("{times: [0.5, 1, 2]}", "[.nan]", "8 levers.scale_up_bandwidth[0]", "is not a finite number"),
         ("{times: [0.5, 1, 2]}", "[1e400 GB/s]", "8 levers.scale_up_bandwidth[0]", "is not a finite number"),
         ("steps: 4, unit: USD/kWh", "steps: 4, unit: kW", "10 scenarios.power_price.linspace[0]", "kW cannot be"),
-        ("steps: 4, unit: USD/kWh", "steps: 1", "10 scenarios.power_price.steps", "greater than or equal to 2"),
+        ("steps: 4, unit: USD/kWh", "steps: 1", "10 scenarios.power_price.steps", "needs at least 2, got 1"),
         ("[0.02, 0.20], steps", "[0.02, .inf], steps", "10 scenarios.power_price.linspace[1]", "not a finite number"),
         ("region: [own, us-texas]", "region: [own, us-texs]", "11 scenarios.region[1]", "did you mean us-texas?"),
         ("region: [own, us-texas]", "region: 3", "11 scenarios.region", "region is a word, and 3 is a number"),
@@ -258,7 +264,7 @@ def test_a_study_brings_its_own_catalogue(tmp_path: Path) -> None:
         ("wacc: [0.05, 0.09]", "wacc: [5, 9 %]", "12 scenarios.zip.wacc[0]", "5 is above the largest wacc allowed, 1"),
         ("train: llama-3.1-405b", "train: lama-3.1-405b", "3 workload.train", "did you mean llama-3.1-405b?"),
         ("train: llama-3.1-405b", "model: llama-3.1-405b", "3 workload", "needs one of train and serve"),
-        ("tokens: 15.6e12", "tokens: many", "3 workload.tokens", "it is not a number with a unit"),
+        ("tokens: 15.6e12", "tokens: many", "3 workload.tokens", "it is not a number"),
         ("precision: bf16", "precision: bf17", "3 workload.precision", "did you mean bf16?"),
         ("precision: bf16", "precision: {gb200-nvl72: fp8}", "3 workload.precision", "no entry for cloudmatrix384"),
         ("sequence: 8192", "sequence: [8192, 4096]", "3 workload.sequence", "needs one number"),
@@ -304,7 +310,7 @@ def test_a_value_that_breaks_the_grammar_brings_no_second_fault(tmp_path: Path) 
         ("levers.domains[9]=3", "there is no item [9] to set"),
         ("study.name=3", "name cannot be set inside 'small'"),
         ("levers.domains=[1", "is not valid YAML"),
-        ("levers.domains=[x]", "it is not a number with a unit"),
+        ("levers.domains=[x]", "it is not a number"),
         ("colour=blue", "is no key here"),
         ("a.b=3", "is no key here"),
         ("levers.system=null", "needs a system, such as"),
@@ -335,7 +341,8 @@ def test_shipped_studies_load_and_say_which_schema_describes_them(path: Path) ->
     study = load_study(path, catalogue())
     assert study.name == path.stem
     assert study.question.endswith("?")
-    assert path.read_text().startswith("# yaml-language-server: $schema=../../schema/study.json\n")
+    schema = path.read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / schema).resolve() == schema_file().resolve()
 
 
 def test_the_main_study_is_what_was_asked_for() -> None:
