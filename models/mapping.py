@@ -29,8 +29,8 @@ PIPELINE_STAGES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 VIRTUAL: Final = (1, 2, 4, 8)
 MICRO_BATCH: Final = (1, 2, 4, 8, 16)
 CONTEXT: Final = (1, 2, 4, 8, 16, 32, 64)
-CONTEXT_TOKENS: Final = 8192
-"""A sequence is searched in context-parallel parts of at least this many tokens."""
+CONTEXT_TOKENS: Final = 4096
+"""A sequence is searched in context-parallel parts of at least this many tokens: MLPerf runs cut 8,192 in two."""
 MICRO_BATCH_TOKENS: Final = 65536
 """A micro-batch of more than one sequence is searched up to this many tokens."""
 EXPERT_HALVINGS: Final = 4
@@ -155,7 +155,11 @@ def fixed_fault(cell: Cell) -> Reason:
 
 
 def _layouts(cell: Cell) -> Layout:
-    """All combinations of the ladders that make sense, before data parallelism, recomputation and placement."""
+    """All combinations of the ladders that make sense, before data parallelism, recomputation and placement.
+
+    Several sequences per micro-batch on several context ranks are left out: as many replicas more of one sequence each
+    hold the same tokens without the exchange.
+    """
     fixed, shape = cell.fixed, cell.shape
     tensor, pipeline, virtual, context, expert, micro_batch, sharding = _product(
         _ladder(fixed.tensor, [size for size in TENSOR if size <= min(cell.domain, shape.heads)]),
@@ -170,6 +174,7 @@ def _layouts(cell: Cell) -> Layout:
     keep = virtual <= np.ceil(shape.layers / pipeline)
     keep &= (virtual == 1) | (pipeline > 1) | (fixed.virtual > 0)
     keep &= (micro_batch == 1) | (tokens <= MICRO_BATCH_TOKENS) | (fixed.micro_batch > 0)
+    keep &= (micro_batch == 1) | (context == 1) | (fixed.micro_batch > 0) | (fixed.context > 0)
     keep &= (sharding < 3) | (pipeline == 1) | (fixed.sharding == 3)
     blank = np.zeros_like(tensor)
     layout = Layout(tensor, pipeline, virtual, context, expert, micro_batch, sharding, blank, blank, blank, blank)
@@ -196,19 +201,18 @@ def _with_replicas(layout: Layout, cell: Cell) -> Layout:
     one_each = np.minimum(each, bought)
     whole = np.maximum(np.floor(bought / each) * each, one_each)
     unit = np.maximum(np.ceil(layout.expert / (layout.tensor * layout.context)), 1.0)
+    choices = [(fewest, 1.0), (one_each, unit), (one_each, 1.0), (whole, 1.0), (bought, unit), (bought, 1.0)]
     parts: list[Layout] = []
     before = np.zeros_like(layout.tensor)
-    for groups in (fewest, one_each, whole, bought):
-        width = np.maximum(np.floor(groups / layout.pipeline), 1.0)
-        filled = np.maximum(np.floor(width / unit) * unit, 1.0)
-        for most in (filled, width) if cell.shape.experts else (width,):
-            micro_batches = np.ceil(cell.batch / (layout.micro_batch * most))
-            least = np.ceil(cell.batch / (layout.micro_batch * micro_batches))
-            even = np.ceil(least / unit) * unit
-            data = np.where(even <= np.minimum(most, np.floor(cell.batch / layout.micro_batch)), even, least)
-            new = np.where(micro_batches != before, groups, 0.0)
-            parts.append(_possible(replace(layout, data=data, micro_batches=micro_batches), new, cell))
-            before = micro_batches
+    for groups, multiple in choices:
+        width = np.maximum(np.floor(groups / layout.pipeline / multiple) * multiple, 1.0)
+        micro_batches = np.ceil(cell.batch / (layout.micro_batch * width))
+        least = np.ceil(cell.batch / (layout.micro_batch * micro_batches))
+        even = np.ceil(least / unit) * unit
+        data = np.where(even <= np.minimum(width, np.floor(cell.batch / layout.micro_batch)), even, least)
+        new = np.where(micro_batches != before, groups, 0.0)
+        parts.append(_possible(replace(layout, data=data, micro_batches=micro_batches), new, cell))
+        before = micro_batches
     return stack(parts)
 
 

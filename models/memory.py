@@ -196,9 +196,12 @@ def stage_activations(
 def in_flight(pipeline: Array, virtual: Array, micro_batches: Array) -> Array:
     """Micro-batches whose activations the first stage keeps at once.
 
-    1F1B: ``min(n, p)``. Interleaved with v chunks: ``min(n, p (1 + (p-1)/(p v)))`` (Korthikanti et al., section 4.2).
+    1F1B: ``min(n, p)``. Interleaved with v chunks in rounds of N micro-batches: ``min(n, (N (v-1) + 2p - 1)/v)``, which
+    is ``p (1 + (p-1)/(p v))`` for N = p (Korthikanti et al., section 4.2). Where p does not divide n the rounds are
+    as even as can be: ``N = ceil(n / floor(n/p))``.
     """
-    interleaved = pipeline + (pipeline - 1.0) / virtual
+    rounds = np.maximum(np.floor(micro_batches / pipeline), 1.0)
+    interleaved = (np.ceil(micro_batches / rounds) * (virtual - 1.0) + 2.0 * pipeline - 1.0) / virtual
     return np.minimum(micro_batches, np.where(virtual > 1.0, interleaved, pipeline))
 
 

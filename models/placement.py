@@ -58,7 +58,8 @@ class Groups:
 
     ``replicas``: ranks that hold the same dense weights (data x context). ``expert_replicas``: ranks that hold the
     same experts. ``spill``: tokens of a stage over those of its whole expert groups; ranks beyond them hold no experts,
-    and their tokens are work of the others. ``hops_inside`` and ``hops_between``: neighbours of the pipeline in one domain, and not.
+    and their tokens are work of the others. ``hops_inside`` and ``hops_between``: neighbours of the pipeline in one
+    domain, and not.
     """
 
     tensor: Group

@@ -5,9 +5,9 @@ A micro-batch takes one *slot* per stage (``models.slot``). A step is
 ``n slot_slow + (sum of slots - slot_slow)/v + gaps + exposed transfers + gradients + optimizer + overhead``
 
 with n micro-batches on the fullest replica, v chunks per stage, and the slowest stage deciding the pace. Interleaved
-schedules run the micro-batches in rounds of as many as there are stages; ``gaps`` is what the last round lacks. The
-output head is spread over the stages, as balanced recipes do. Square roots are the only other function used, so a mapping
-gets the same bits in any block.
+schedules run the micro-batches in rounds of at least as many as there are stages; ``gaps`` is what a single smaller
+round lacks. The output head is spread over the stages, as balanced recipes do. Square roots are the only other
+function used, so a mapping gets the same bits in any block.
 
 Not modelled: zero-bubble and DualPipe schedules (pessimistic: their bubble is smaller; interleaving stands in),
 stragglers and congestion at scale (optimistic), data loading (optimistic when it binds), wider formats that low-bit
@@ -108,15 +108,15 @@ def _neighbour_times(work: Work, table: Mappings, machine: Machine) -> tuple[Arr
 
 
 def round_gaps(micro_batches: Array, stages: Array, virtual: Array) -> Array:
-    """Slots that an interleaved schedule idles because its last round is not full.
+    """Slots that an interleaved schedule idles because it has fewer micro-batches than stages.
 
-    Chunk by chunk, a round of p micro-batches keeps every stage busy for p v chunk times; a round of fewer takes as
-    long, since each micro-batch must pass all p stages before its next chunk: ``(p ceil(n/p) - n)(v - 1)/v``. Megatron
-    refuses n that is no multiple of p for this reason (Narayanan et al. 2021, arXiv:2104.04473, section 2.2.2).
-    Limits: none for v = 1 or n a multiple of p; one micro-batch takes all p slots in sequence.
+    A round of n micro-batches passes all p stages chunk by chunk. With n < p the first is not through its chunk when
+    the last has begun, and every stage waits: ``max(p - n, 0)(v - 1)/v``, so that n = 1 takes p slots in sequence
+    however many chunks there are. From n = p on, rounds of p to 2p - 1 leave no gap; what the larger rounds cost is
+    memory (``models.memory.in_flight``). Megatron-Core has such rounds since 2024 and refused n that is no multiple
+    of p before (Narayanan et al. 2021, arXiv:2104.04473, section 2.2).
     """
-    missing = np.ceil(micro_batches / stages) * stages - micro_batches
-    return np.asarray(missing * (virtual - 1.0) / virtual)
+    return np.asarray(np.maximum(stages - micro_batches, 0.0) * (virtual - 1.0) / virtual)
 
 
 def _optimizer_time(table: Mappings, work: Work, machine: Machine) -> Array:

@@ -239,7 +239,8 @@ def _score_flops(cell: Cell, layout: Layout) -> Array:
     executed = forward_score_flops(cell.shape, cell.sequence, causal=cell.fused_attention) * tokens * heads
     if not cell.fused_attention:
         return executed
-    return fused_attention_flops(executed, np.asarray(float(cell.sequence)), (cell.shape.qk_width + cell.shape.v_width) / 2)
+    width = (cell.shape.qk_width + cell.shape.v_width) / 2
+    return fused_attention_flops(executed, np.asarray(float(cell.sequence)), width)
 
 
 def _score_bytes(cell: Cell, layout: Layout) -> Array:

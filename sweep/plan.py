@@ -33,7 +33,7 @@ NEEDED = ("chips_per_node", "chip_power", "host_power", "chip_price", "power_pri
 
 FIRST_ROWS = 5
 FIRST_DESIGNS = 64
-CALIBRATION_SECONDS = 0.3
+CALIBRATION_SECONDS = 0.15
 CALIBRATION_PIECES = 8
 
 

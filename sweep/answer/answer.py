@@ -98,13 +98,12 @@ class _Answering:
         counts = outcomes(self.connection)
         jobs = self._jobs()
         comparisons = self._comparisons(jobs)
-        shown = comparisons or self._by_objective(jobs)
+        shown = comparisons or (self._by_objective(jobs) if self.run.manifest.limit is None else [])
         designs: Designs = {}
         if shown:
             designs = nominal_designs(self.connection, shown, self.systems, self.scenarios, self._shown)
         sections = tuple(self._section(verdict, designs) for verdict in self._verdicts(comparisons))
-        notes = [nominal_note(self.scenarios, self.catalogue)] if shown else []
-        notes += [error_note(self.errors)] if sections else []
+        notes = self._notes(sections, shown)
         together = {each: self._of(each, self.systems, designs) for each in shown if not self._is_pair(each)}
         tables = [
             design_table(f"{heading(each)}: best designs, nominal scenario", found, self._levers, ratio=False)
@@ -117,6 +116,19 @@ class _Answering:
             "rows": counts,
         }
         return Answer(self.study.question, tuple(notes), sections, (*tables, outcome_table(counts)), data)
+
+    def _notes(self, sections: Sequence[Section], shown: Sequence[Comparison]) -> list[str]:
+        if (limit := self.run.manifest.limit) is not None:
+            return [f"Only the first {limit:,} designs were run: that is a trial, too little for an answer."]
+        notes = []
+        if shown:
+            has_break_even = any(each["break_even"] for each in (section.data for section in sections))
+            notes.append(nominal_note(self.scenarios, self.catalogue, break_even=has_break_even))
+        if sections:
+            notes.append(error_note(self.errors))
+        elif len(self.systems) > 1:
+            notes.append("Systems are compared over all scenarios where all rows are kept (keep: all).")
+        return notes
 
     def _is_pair(self, comparison: Comparison) -> bool:
         """Return whether a table with ratios shows a comparison; otherwise all systems stand side by side."""
@@ -131,7 +143,7 @@ class _Answering:
 
     def _comparisons(self, jobs: Sequence[tuple[str, str]]) -> list[Comparison]:
         """Return what is compared; nothing where the kept rows do not show every system in every scenario."""
-        if self.study.keep.kind != "all" or len(self.systems) < 2:
+        if self.study.keep.kind != "all" or len(self.systems) < 2 or self.run.manifest.limit is not None:
             return []
         if self.study.basis:
             return [

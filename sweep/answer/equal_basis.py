@@ -193,6 +193,9 @@ def _groups(columns: Sequence[NDArray[Any]], rows: int) -> NDArray[np.int64]:
 
 
 def _split(groups: NDArray[np.int64], goals: Array) -> dict[int, Array]:
+    """Return the goals of each group, as far as there are any."""
+    if goals.size == 0:
+        return {}
     order = np.argsort(groups, kind="stable")
     found, starts = np.unique(groups[order], return_index=True)
     return dict(zip(found.tolist(), np.split(goals[order], starts[1:]), strict=True))

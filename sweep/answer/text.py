@@ -102,8 +102,8 @@ def nominal_sentence(verdict: Verdict) -> str:
     return f"In the nominal one {text}{'' if verdict.winner else ', too little to tell'}."
 
 
-def nominal_note(scenarios: Scenarios, catalogue: Catalogue) -> str:
-    """Return the scenario at which single numbers are quoted."""
+def nominal_note(scenarios: Scenarios, catalogue: Catalogue, *, break_even: bool) -> str:
+    """Return the scenario at which single numbers are quoted; ``break_even`` says whether it anchors break-evens."""
     axes = {axis.label: axis for axes in scenarios.axes.values() for axis in axes}.values()
     parts = [_at(axis, name, value) for axis in axes for name, value in zip(axis.columns, axis.nominal, strict=True)]
     if "region own" in parts:
@@ -111,7 +111,10 @@ def nominal_note(scenarios: Scenarios, catalogue: Catalogue) -> str:
             f"{name} in {catalogue.entry('systems', name).links['home_region']}" for name in scenarios.axes
         )
         parts[parts.index("region own")] = f"region own ({homes})"
-    return f"Nominal scenario: {', '.join(parts)}." if parts else "There is one scenario."
+    if not parts:
+        return "There is one scenario."
+    anchor = " A break-even moves one input and holds the others there." if break_even else ""
+    return f"Nominal scenario: {', '.join(parts)}.{anchor}"
 
 
 def _at(axis: ScenarioAxis, name: str, value: Any) -> str:
@@ -168,7 +171,7 @@ def break_even_table(verdict: Verdict, head: str, *, crossings_only: bool) -> Ta
     """
     better = adjective(verdict.comparison)
     table = Table(
-        f"{head}: break-even, one input at a time",
+        f"{head}: break-even",
         ("input", "break-even", f"{better} below", f"{better} above", "cannot tell"),
     )
     shown = [each for each in verdict.crossings if each.found.kind != "unknown"]

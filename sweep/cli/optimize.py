@@ -58,7 +58,7 @@ def optimize(
     with Meter(quiet=settings().verbosity < 0) as meter:
         result = search(
             loaded, catalogue, output, trials, options, verify=verify,
-            progress=lambda done, total: meter(State(done, total, done)),
+            progress=lambda done, total: meter(State(done, total, done, what="designs")),
         )  # fmt: skip
     talk(
         f"{result.trials:,} trials of {result.tried:,} designs ({result.feasible:,} trials feasible) "

@@ -22,13 +22,17 @@ EVERY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far a run is: parts done of all parts, rows and bytes in them, rows without a feasible design."""
+    """How far a run is: parts done of all parts, rows and bytes in them, rows without a feasible design.
+
+    ``what`` names what is counted in place of rows.
+    """
 
     done: int
     total: int
     rows: int
     written: int = 0
     infeasible: int = 0
+    what: str = "rows"
 
 
 def line(first: State, now: State, seconds: float) -> str:
@@ -37,9 +41,10 @@ def line(first: State, now: State, seconds: float) -> str:
     rate = (now.rows - first.rows) / seconds if seconds > 0 else 0.0
     share = 100 * now.done / now.total if now.total else 100.0
     if not fresh:
-        return f"{share:.0f} %, {now.rows:,} rows, waiting for the next part"
+        return f"{share:.0f} %, {now.rows:,} {now.what}, waiting for the next part"
     left = f"{duration(seconds * (now.total - now.done) / fresh)} left"
-    parts = [f"{share:.0f} %", f"{now.rows:,} rows", f"{rate:,.0f} rows/s", left, size(now.written)]
+    parts = [f"{share:.0f} %", f"{now.rows:,} {now.what}", f"{rate:,.0f} {now.what}/s", left]
+    parts += [size(now.written)] if now.written else []
     return ", ".join(parts + ([f"{now.infeasible:,} infeasible"] if now.infeasible else []))
 
 

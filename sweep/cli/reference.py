@@ -78,7 +78,7 @@ PAGES = {"cli.md": command_line, "quantities.md": quantity_table}
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages into a folder (``docs`` when none is given); with ``--check`` say which are out of date instead."""
+    """Write the pages into a folder, ``docs`` when none is given; with ``--check`` say which are out of date."""
     check = "--check" in arguments
     names = [argument for argument in arguments if argument != "--check"]
     folder = Path(names[0]) if names else Path("docs")

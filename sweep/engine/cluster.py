@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -23,6 +24,7 @@ from sweep.errors import SweepError
 
 OBJECT_STORE_BYTES = 100_000_000
 """Only the study and short records travel, so the smallest store Ray allows (about 75 MB) is nearly enough."""
+CONNECT_SECONDS = 10
 RETRIES = 3
 PER_WORKER = 2
 """Tasks in flight per worker: one that works and one that waits."""
@@ -61,6 +63,7 @@ def _start(ray: Any, workers: int, address: str | None, neutral: str) -> None:
         local = {"num_cpus": workers, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
         options |= {"address": "local", **local}
     else:
+        _check_reachable(address)
         options["address"] = address
     try:
         ray.init(**options)
@@ -72,6 +75,17 @@ def _start(ray: Any, workers: int, address: str | None, neutral: str) -> None:
             f"Ray cannot start on this machine ({reason}); it needs free ports, memory and room in the temporary "
             "folder. --in-process runs the same study without Ray"
         ) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Raise ``SweepError`` when nobody listens at ``host:port``; Ray itself would try for over a minute."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdigit()):
+        return  # such as auto
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise SweepError(f"there is no Ray cluster at {address} ({error.strerror or error})") from error
 
 
 def _cores(ray: Any) -> int:

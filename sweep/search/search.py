@@ -125,6 +125,7 @@ def search(
     """
     started = time.perf_counter()
     goals, levers = goals_of(study), LeverSpace(study)
+    options = replace(options, sampler=chosen(options.sampler, len(goals)))
     if verify and levers.size > ENUMERABLE:
         message = f"{levers.size:,} combinations of levers are too many to enumerate (at most {ENUMERABLE:,})"
         raise StudyError.at(message, "--verify")
@@ -186,9 +187,8 @@ class _Search:
 
     def open(self) -> Session:
         """Open the journal."""
-        sampler = chosen(self.options.sampler, len(self.goals))
-        location, levers = str(self.store.root), self.evaluator.levers
-        return Session.open(location, self.goals, levers, sampler, self.options.seed, self.options.batch)
+        location, levers, options = str(self.store.root), self.evaluator.levers, self.options
+        return Session.open(location, self.goals, levers, options.sampler, options.seed, options.batch)
 
     def go_on(self, trials: int, progress: Report | None) -> None:
         """Take the search up at its last whole batch, end it, and close the manifest."""

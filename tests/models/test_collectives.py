@@ -65,10 +65,24 @@ def test_large_all_reduce_is_a_ring():
     assert time - 2 * START == pytest.approx(2 * 7 / 8 * 8e9 / 300e9, rel=1e-12)
 
 
-def test_small_messages_over_many_ranks_take_the_tree():
-    # 512 ranks: 9 levels instead of 511 hops
-    time = all_gather(np.float64(1.0), group(512, 512), SLOW).item()
-    assert time - START == pytest.approx(9 * 1e-6, rel=1e-3)
+def test_a_small_all_reduce_over_many_ranks_is_a_tree():
+    # 512 ranks: 9 levels up and down instead of 511 hops
+    time = all_reduce(np.float64(1.0), group(512, 512), SLOW).item()
+    assert time - 2 * START == pytest.approx(2 * 9 * 1e-6, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", [all_gather, reduce_scatter])
+def test_a_small_gather_pays_every_hop_of_the_ring(kind):
+    # 64 domains of 8: seven hops in each, and 63 from domain to domain
+    time = kind(np.float64(1.0), group(512, 8), SLOW).item()
+    assert time - START == pytest.approx(448 * 1e-6 + 63 * 5e-6, rel=1e-6)
+
+
+@given(inside=st.sampled_from([1, 8, 72]), domains=st.integers(2, 64), volume=volumes)
+def test_a_gather_stays_below_the_interfaces_of_a_domain(inside, domains, volume):
+    # every domain must receive what it does not hold through its interfaces
+    time = all_gather(np.float64(volume), group(inside * domains, inside), SLOW).item()
+    assert time >= volume * (domains - 1) / domains / (inside * 50e9)
 
 
 def test_a_ring_over_domains_uses_all_network_interfaces():

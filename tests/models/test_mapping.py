@@ -15,6 +15,7 @@ from models.mapping import Cell, Fixed, fixed_fault, label, legal, mappings
 from models.memory import FULL, NONE, USABLE
 from models.placement import groups_available, pack, place
 from models.reasons import Reason
+from models.work import work
 
 CELL = Cell(LLAMA_405B, 8192, 2048, 16, 72, "single_tier", sequence_parallel=True, fused_attention=True, fixed=Fixed())
 MEMORY = 186e9
@@ -151,8 +152,27 @@ def test_experts_and_their_replicas_fill_the_ranks_of_a_stage(tensor, pipeline, 
     assert groups.replicas.inside.item() * tensor <= 72
 
 
+def test_ranks_beyond_whole_expert_groups_leave_their_tokens_to_the_others():
+    ones = np.ones(3)
+    data = np.asarray([8.0, 14.0, 16.0])
+    groups = place(8 * ones, ones, ones, data, 64 * ones, 0 * ones, 72, "single_tier")
+    assert groups.expert_replicas.size.tolist() == [1, 1, 2]
+    assert groups.spill.tolist() == [1, 112 / 64, 1]
+    cell = replace(CELL, shape=DEEPSEEK_V3, fixed=Fixed(8, 1, 1, 0, 1, 64, 1, "full", 1, "data"))
+    tables = [table(replace(cell, fixed=replace(cell.fixed, data=int(size))), 1e15) for size in data]
+    flops = [work(cell, found, "bf16").routed[0].forward_flops.item() for found in tables]
+    assert flops[1] > 1.5 * flops[0] == 1.5 * flops[2]
+
+
+def test_a_domain_of_72_can_use_64_chips_for_whole_expert_groups():
+    layout = table(
+        replace(CELL, shape=DEEPSEEK_V3, domains=1, fixed=Fixed(tensor=1, expert=64, pipeline=1)), 1e15
+    ).layout
+    assert {64.0, 72.0} & set(layout.ranks.tolist()) == {64.0, 72.0}
+
+
 def test_tables_stay_small():
     # thousands of rows, so that a block of a thousand designs stays in the cache tile by tile
     for domains in (1, 16, 64, 1024):
         for shape, domain in ((LLAMA_405B, 72), (DEEPSEEK_V3, 384)):
-            assert len(table(replace(CELL, shape=shape, domain=domain, domains=domains))) < 16000
+            assert len(table(replace(CELL, shape=shape, domain=domain, domains=domains))) < 32000

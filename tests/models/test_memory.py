@@ -44,7 +44,7 @@ def activations(name: str, recompute: float, *, sequence_parallel: bool) -> floa
         sequence_parallel=sequence_parallel,
         fused_attention=False,
     )
-    return float(one * in_flight(np.float64(pipeline), np.float64(virtual), np.float64(1e9)))
+    return float(one * in_flight(np.float64(pipeline), np.float64(virtual), np.float64(1000 * pipeline)))
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,37 @@ def test_every_parameter_is_on_some_chip():
     held = chip_parameters(LLAMA_405B, np.float64(8), np.float64(18), np.float64(1))
     layers = 405.853e9 - 2 * 128256 * 16384
     assert float(held.dense) * 18 * 8 == pytest.approx(layers, rel=1e-3)
+
+
+def test_narrow_products_keep_their_inputs_in_eight_bits():
+    # inputs of one mixture layer of DeepSeek-V3 per token: two norms, latents, eight copies, the activated units
+    shape = DEEPSEEK_V3
+    elements = 2 * 7168 + (1536 + 512 + 64) + 8 * 7168 + 9 * 2048
+    wide, narrow = (
+        float(
+            layer_activations(
+                shape,
+                np.float64(1),
+                4096,
+                np.float64(1),
+                np.float64(NONE),
+                moe=True,
+                sequence_parallel=True,
+                fused_attention=True,
+                input_bytes=size,
+            )
+        )
+        for size in (2.0, 1.0)
+    )
+    assert wide - narrow == elements
+
+
+def test_rounds_that_are_no_multiple_of_the_stages_keep_more():
+    # six stages, two chunks: 24 micro-batches in rounds of six, 22 in rounds of eight, seven and seven
+    stages, chunks = np.float64(6), np.float64(2)
+    assert in_flight(stages, chunks, np.float64(24)) == (6 + 11) / 2
+    assert in_flight(stages, chunks, np.float64(22)) == (8 + 11) / 2
+    assert in_flight(stages, chunks, np.float64(4)) == 4
 
 
 @given(stages=st.integers(1, 64), chunks=st.integers(1, 8), batches=st.integers(1, 500))

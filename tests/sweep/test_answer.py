@@ -198,6 +198,16 @@ def test_without_a_basis_the_objective_compares_and_the_best_stand_side_by_side(
     assert reduced.sections == ()  # the best rows alone do not show both systems everywhere
 
 
+def test_a_run_of_the_first_designs_only_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("sweep.engine.rows.evaluate", synthetic_model)
+    study, catalogue = tiny_study(tmp_path, STUDY)
+    opened = run(study, catalogue, tmp_path / "results", in_process=True, limit=7).run
+    said = answer(opened, study, catalogue)
+    assert "Only the first 7 designs" in said.notes[0]
+    assert (said.sections, len(said.tables)) == ((), 1)
+    assert sum(row["rows"] for row in said.data["rows"]) == 7
+
+
 class Errors:
     """A catalogue that knows nothing but errors."""
 

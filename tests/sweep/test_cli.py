@@ -55,7 +55,7 @@ def test_version(supernode):
     [
         (("shw",), "did you mean show?"),
         (("show", "--jsn"), "--json"),
-        (("show", "chip"), "'chips'"),
+        (("show", "chip"), "did you mean chips?"),
         (("show", "quantities", "power_prise"), "did you mean power_price?"),
         (("check",), "'STUDY'"),
         (("check", "no-such-file.yaml"), "no-such-file.yaml: there is no such file"),

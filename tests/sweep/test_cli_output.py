@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.cli.output import Table, aligned, answer_json, duration, footnoted, number, size, with_unit
+from sweep.cli import output
+from sweep.cli.output import Table, aligned, answer_json, answer_table, duration, footnoted, number, size, with_unit
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,17 @@ def test_columns_line_up_and_numbers_are_right_aligned():
         "h100               700  x",
         "ascend-910c      1,420  -",
     ]
+
+
+def test_on_a_terminal_names_stay_whole_and_units_are_no_markup(capsys, monkeypatch):
+    monkeypatch.setattr(output, "terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    row = ("atlas-950-supercluster", "a title of many words that must be wrapped", "145")
+    answer_table(Table("", ("name", "title", "system_power [kW]>"), [row]))
+    shown = capsys.readouterr().out
+    assert "atlas-950-supercluster " in shown
+    assert "[kW]" in shown
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 60
 
 
 def test_json_has_null_where_a_number_is_unknown(capsys):

@@ -296,6 +296,26 @@ def test_all_faults_are_named_at_once(tmp_path):
         assert sum(said in line for line in lines) == 1
 
 
+@pytest.mark.parametrize(
+    ("fixed", "limit"),
+    [
+        ("tensor_parallel: 4096", "heads: "),
+        ("pipeline_parallel: 1000", "layers: "),
+        ("data_parallel: 2048, tensor_parallel: 128", "chips: "),
+        ("tensor_parallel: 1, pipeline_parallel: 1, optimizer_sharding: 0", "memory: "),
+        ("data_parallel: 4096, tensor_parallel: 1, pipeline_parallel: 1", "batch: "),
+    ],
+)
+def test_a_mapping_that_cannot_fit_says_which_limit_binds(tmp_path, fixed, limit):
+    (tmp_path / "tight.yaml").write_text(STUDY + f"facts: {{{fixed}}}\n")
+    arguments = ("run", tmp_path / "tight.yaml", "--in-process", "-o", tmp_path / "results", "-q")
+    assert supernode(*arguments, "--set", "levers.domains=64").exit_code == 0
+    rows = answer(
+        "query", tmp_path / "results" / "tiny", "SELECT DISTINCT status, reason FROM designs", "--format", "json"
+    )
+    assert [(row["status"], row["reason"].startswith(limit)) for row in rows] == [("infeasible", True)]
+
+
 @pytest.mark.parametrize("options", [("--workers", "2"), ("--address", "auto")])
 def test_options_that_contradict_each_other_are_refused(folder, options):
     result = supernode("run", folder / "tiny.yaml", "--in-process", *options)
@@ -322,6 +342,12 @@ def test_init_writes_a_study_that_is_right_and_overwrites_nothing(tmp_path, monk
     assert "exists already" in again.stderr
     assert file.read_bytes() == before
     assert supernode("init", "-o", "-").stdout.encode() == before
+    schema = Path(file.read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema="))
+    assert schema.is_absolute()
+    assert json.loads(schema.read_text())["title"] == "StudyFile"
+    nowhere = supernode("init", "-o", "no/folder/x.yaml")
+    assert nowhere.exit_code == 1
+    assert nowhere.stderr.startswith("error: no/folder/x.yaml: cannot be written (No such file or directory)")
 
 
 def test_init_lists_the_templates():

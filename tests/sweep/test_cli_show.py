@@ -55,7 +55,7 @@ def test_an_entry_shows_every_fact_with_source_date_and_confidence():
     text = shown("chips", "ascend-910c")
     for name, fact in entry["facts"].items():
         line = next(line for line in text.splitlines() if line.startswith(f"{name} "))
-        assert fact["confidence"] in line
+        assert fact["confidence"].replace("_", " ") in line
         assert fact["date"] in line
         assert fact["source"] in line
         assert str(fact["value"] is None) in {"False", str("unknown" in line)}
@@ -77,6 +77,18 @@ def test_a_wrong_name_gets_the_nearest(kind, wrong, right):
     assert result.exit_code == 2
     assert result.stdout == ""
     assert f"did you mean {right}?" in result.stderr
+
+
+def test_a_wrong_kind_gets_the_nearest():
+    result = CliRunner().invoke(cli, ["show", "chip"])
+    assert result.exit_code == 2
+    assert "there is no kind 'chip'; did you mean chips?" in result.stderr
+
+
+def test_a_quantity_is_told_in_full():
+    lines = [line.split(maxsplit=1) for line in shown("quantities", "wacc").splitlines()]
+    assert ["role", "scenario"] in lines
+    assert ["range", "0 to 1"] in lines
 
 
 def test_a_chip_of_the_users_own_is_shown(tmp_path):

@@ -55,7 +55,8 @@ def test_a_killed_driver_and_folders_of_the_same_name_change_nothing(tmp_path, m
     ("address", "sentence"),
     [
         (None, r"Ray cannot start on this machine \(no free port\).*--in-process"),
-        ("10.0.0.1:6379", r"there is no Ray cluster at 10.0.0.1:6379 \(no free port\)"),
+        ("auto", r"there is no Ray cluster at auto \(no free port\)"),
+        ("ray://127.0.0.1:1", r"there is no Ray cluster at ray://127.0.0.1:1 \(Connection refused\)"),
     ],
 )
 def test_when_ray_cannot_start_the_user_reads_what_to_do(tmp_path, monkeypatch, address, sentence):

@@ -36,7 +36,7 @@ from sweep.study import open_study
 tracemalloc.start()
 study, catalogue = open_study(Path(sys.argv[1]))
 found = plan(study, catalogue)
-heavy = [name for name in ("ray", "scipy.stats", "optuna", "duckdb") if name in sys.modules]
+heavy = [name for name in ("ray", "scipy.stats", "optuna", "duckdb", "pandas", "rich") if name in sys.modules]
 print(json.dumps({"designs": found.designs, "peak": tracemalloc.get_traced_memory()[1], "heavy": heavy}))
 """
 
@@ -134,6 +134,17 @@ def test_first_rows_are_designs_that_pass_where_with_their_own_ids(tmp_path: Pat
         assert row["domains"] == design["domains"] > 3
         assert row["power_price"] == design["power_price"]
         assert row["status"] == "ok"
+
+
+def test_facts_that_keep_columns_empty_are_named(tmp_path: Path) -> None:
+    assert plan(load_text(tmp_path, SMALL), catalogue()).unknown == {}
+    text = changed("[cloudmatrix384, gb200-nvl72]", "[trn1-instance, gb200-nvl72]")
+    text = text.replace("  cloudmatrix384: {staff_multiplier: [1, 3, 5]}\n", "")
+    (system,), (lacking,) = zip(*plan(load_text(tmp_path, text), catalogue()).unknown.items(), strict=True)
+    assert system == "trn1-instance"  # no power and no price of it is published
+    assert {"chip_power", "chip_price"} <= set(lacking)
+    study = load_text(tmp_path, text + f"facts: {{{system}: {{{', '.join(f'{name}: 1' for name in lacking)}}}}}\n")
+    assert plan(study, catalogue()).unknown == {}
 
 
 @pytest.mark.parametrize(

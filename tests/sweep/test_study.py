@@ -298,14 +298,30 @@ def test_all_faults_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> Non
     ]
 
 
-def test_a_value_that_breaks_the_grammar_brings_no_second_fault(tmp_path: Path) -> None:
-    problem = fault(tmp_path, changed("system: [cloudmatrix384, gb200-nvl72]", "system: []"))
-    assert problem.path == "levers.system"
+@pytest.mark.parametrize("systems", ["system: []", "system: [cloudmatrix38]", "zip: {system: [gb2000]}"])
+def test_a_wrong_system_brings_no_second_fault(tmp_path: Path, systems: str) -> None:
+    text = changed("system: [cloudmatrix384, gb200-nvl72]", systems).replace("cloudmatrix384: {staff_", "{staff_")
+    problem = fault(tmp_path, text.replace("  {staff_multiplier: [1, 3, 5]}\n", ""))
+    assert problem.path.startswith(("levers.system", "levers.zip.system"))
+
+
+def test_a_system_of_ones_own_that_is_not_found_says_how_to_bring_it(tmp_path: Path) -> None:
+    (problem,) = [each for each in faults(tmp_path, changed("gb200-nvl72]", "my-pod]")) if "my-pod" in each.message]
+    assert "--catalogue DIR" in problem.message
+
+
+def test_a_number_as_yaml_1_2_reads_it_and_its_unit(tmp_path: Path) -> None:
+    study = load_text(tmp_path, SMALL + "facts: {peak_bf16: 989e12 FLOP/s}\n")
+    assert study.facts[0].value == pytest.approx(989)  # TFLOP/s
+    problem = fault(tmp_path, SMALL + "facts: {peak_bf16: 989e12}\n")
+    assert "above the largest" in problem.message
+    assert problem.message.endswith("a number without a unit is in TFLOP/s")
 
 
 @pytest.mark.parametrize(
     ("override", "words"),
     [
+        ("levers.domains=!!python/name:os.system 1", "the tag !!python/name:os.system is not allowed"),
         ("levers.domains", "write it as path=value"),
         ("levers.domains[9]=3", "there is no item [9] to set"),
         ("study.name=3", "name cannot be set inside 'small'"),
@@ -326,9 +342,41 @@ def test_two_wrong_overrides_are_both_named(tmp_path: Path) -> None:
     assert len(faults(tmp_path, SMALL, ["x", "y"])) == 2
 
 
-@pytest.mark.parametrize("text", ["levers: !!python/object:os.system {}\n", "a: &x [1]\nb: *x\n", "- 1\n", "a: [\n"])
-def test_what_is_no_plain_yaml_is_refused(tmp_path: Path, text: str) -> None:
-    assert fault(tmp_path, text).where.startswith(str(tmp_path / "study.yaml"))
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("levers: !!python/object:os.system {}\n", "the tag !!python/object:os.system is not allowed"),
+        ("a: &x [1]\nb: *x\n", "anchors and aliases (& and *) are not allowed"),
+        ("a: &a [1,1]\nb: &b [*a,*a]\nc: [*b,*b]\n", "anchors and aliases"),
+        ("- 1\n", "must hold keys and values"),
+        ("", "must hold keys and values"),
+        ("a: [\n", "is not valid YAML"),
+        ("where: (lambda: 1)() > 0\n", "put a text that holds a colon in quotes"),
+        ("levers:\n\tdomains: 1\n", "indent with spaces, not tabs"),
+    ],
+)
+def test_what_is_no_plain_yaml_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    problem = fault(tmp_path, text)
+    assert problem.where.startswith(f"{tmp_path / 'study.yaml'}:")
+    assert words in problem.message
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("__import__('os').system('true') == 0", "'.' is no part of an expression"),
+        ("domains.__class__ == 1", "'.' is no part of an expression"),
+        ("9**9**9**9 > domains", "exponent"),
+        ("[1 for x in domains]", "only numbers, quantities, + - * /"),
+        ("domains[0] > 1", "brackets [ ] stand only behind 'in'"),
+        ("(" * 300 + "domains" + ")" * 300 + " > 1", "brackets inside each other"),
+        ("domains > " + "1+" * 2000 + "1", "is longer than 2,000 characters"),
+    ],
+)
+def test_hostile_expressions_are_refused(tmp_path: Path, condition: str, words: str) -> None:
+    problem = fault(tmp_path, SMALL + f'where: "{condition}"\n')
+    assert (problem.path, problem.where) == ("where", f"{tmp_path / 'study.yaml'}:15")
+    assert words in problem.message
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
