@@ -106,8 +106,6 @@ def run(
         check_writable(store)
         with only_worker(store):
             done = done_parts(store, manifest)
-            prepare(store, study, catalogue, manifest, done)
-            point_latest(location)  # so that status finds it by the study's name while it is going
             session = nullcontext(1) if in_process else ray_session(workers or _cores(), address)
             job = Job(study, catalogue, store.location, manifest)  # absolute: workers stand in a folder of their own
             computed = _work(job, done, session, progress, in_process=in_process)
@@ -129,6 +127,9 @@ def _work(
     try:
         with session as at_once:
             opened = time.perf_counter()
+            # Not before: when Ray cannot start there is no run, not even an empty one.
+            prepare(open_store(job.location), job.study, job.catalogue, job.manifest, done)
+            point_latest(job.location)  # so that status finds it by the study's name while it is going
             missing = (number for number in range(job.manifest.chunks) if number not in done)
             results = _here(job, missing) if in_process else run_on_ray(job, missing, at_once)
             computed = tally.collect(results)

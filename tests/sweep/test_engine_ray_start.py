@@ -67,6 +67,7 @@ def test_when_ray_cannot_start_the_user_reads_what_to_do(tmp_path, monkeypatch, 
     monkeypatch.setattr("ray.init", fail)
     with pytest.raises(SweepError, match=sentence):
         run(*tiny_study(tmp_path), tmp_path / "results", address=address)
+    assert not list(tmp_path.glob("results/**/manifest.json"))  # no run, not even an empty one
 
 
 def test_in_process_runs_never_import_ray(tmp_path):
