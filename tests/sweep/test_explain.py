@@ -135,7 +135,7 @@ def test_another_system_brings_its_own_facts(opened):
         ("power_price=5 GB", "USD/kWh"),
         ("domains=1.5", "whole"),
         ("mapping=tp8", "result"),
-        ("system=h100", "not known as system"),
+        ("system=h100", "there is no system 'h100'"),
     ],
 )
 def test_a_wrong_change_names_the_option(opened, change, said):
