@@ -5,8 +5,8 @@ every rank (``inside`` of them) to cross from domain to domain, so it runs at th
 ``inside`` times the scale-out rate. All rates are per chip and direction, after efficiency [byte/s]; ``up`` inside the
 domain, ``out`` between domains. A group of one rank takes exactly no time.
 
-Gathers and scatters are rings at every size: NCCL has no tree for them (``ncclTreeAlgo`` in src/graph/tuning.cc serves
-broadcast, reduce and all-reduce alone), so their latency grows with the ranks. Only an all-reduce may be a tree.
+Gathers and scatters are rings at every size: NCCL has trees for all-reduce alone (github.com/NVIDIA/nccl, issue 1473,
+its maintainer), so their latency grows with the ranks.
 
 Not modelled: congestion between jobs and stragglers (optimistic with scale), the reduction inside switches (pessimistic
 by up to 1.6 on NVLink SHARP for all-reduce), libraries with logarithmic gathers (PAT in NCCL for one rank per node, NHR

@@ -187,7 +187,8 @@ def _with_replicas(layout: Layout, cell: Cell) -> Layout:
     With d domains of replicas per stage, gathers between domains cost ``(d - 1)/d`` and the work ``1/d``: step time is
     linear in 1/d, so that one of the ends is best, but a domain filled in part costs as much as a full one. So a layout
     uses all groups bought, or as many whole domains per stage as that allows, or one, or as few domains as hold its
-    stages. Of each, with experts, also what fills whole expert groups.
+    stages. Of one domain and of all, with experts, also what fills whole expert groups. The best width can lie between
+    these only where the interfaces are slower than half of today's: up to 4 % with experts, 2 % without.
     """
     packing = pack(layout.tensor, layout.context, cell.domain)
     bought = groups_available(packing, np.asarray(cell.domains, dtype=np.float64))

@@ -34,6 +34,23 @@ def test_larger_products_are_more_efficient_but_not_faster(rows, columns, depth,
     assert gemm_flops(rows, columns, depth * factor) > gemm_flops(rows, columns, depth)
 
 
+@pytest.mark.parametrize(
+    ("peak", "bandwidth", "rows", "columns", "depth", "milliseconds"),
+    [
+        # bf16 kernels measured with aiconfigurator-core 0.12.0: A100 (TensorRT-LLM 1.0.0), H100 (1.3.0rc20)
+        (312e12 * 0.80, 2039e9 * 0.85, 8192, 16384, 256, 0.3522),
+        (312e12 * 0.80, 2039e9 * 0.85, 8192, 12288, 512, 0.4556),
+        (312e12 * 0.80, 2039e9 * 0.85, 8192, 65536, 5120, 21.226),
+        (989e12 * 0.75, 3350e9 * 0.926, 4096, 65536, 256, 0.2865),
+        (989e12 * 0.75, 3350e9 * 0.926, 8192, 10240, 1536, 0.3411),
+    ],
+)
+def test_measured_products(peak, bandwidth, rows, columns, depth, milliseconds):
+    moved = gemm_bytes(rows, columns, depth, 2.0)
+    time = roofline(gemm_flops(rows, columns, depth), peak, moved, bandwidth)
+    assert time * 1e3 == pytest.approx(milliseconds, rel=0.18)
+
+
 def test_a_huge_product_reaches_the_asymptote():
     assert gemm_penalty(1e9, 1e9, 1e9) == pytest.approx(1, abs=1e-6)
 
