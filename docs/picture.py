@@ -17,7 +17,8 @@ from sweep.dataset import open_run
 QUERY = """
 SELECT workload, system, time_to_train AS days, cost_to_train AS cost
 FROM designs
-WHERE status = 'ok' AND region = 'own' AND abs(power_price - 0.08) < 1e-9 AND abs(chip_price_times - 1) < 1e-9
+WHERE status = 'ok' AND time_to_train <= 1000
+  AND region = 'own' AND abs(power_price - 0.056) < 1e-9 AND abs(chip_price_times - 1) < 1e-9
   AND coalesce(staff_multiplier, 1) = 1 AND scale_up_bandwidth_times = 1 AND scale_out_bandwidth_times = 1
 ORDER BY workload, system, days
 """
@@ -25,6 +26,8 @@ COLOURS = {"cloudmatrix384": "#c8442e", "gb200-nvl72": "#2f6f4f"}
 DASHES = {"cloudmatrix384": "", "gb200-nvl72": "7 4"}
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, GAP = 860, 400, 70, 60, 60, 70
 TICKS = [base * 10**power for power in range(-1, 6) for base in (1, 2, 3, 5, 7)]
+SPARSE = {1, 2, 5}
+"""Leading digits on the axis of days, which spans decades."""
 
 
 def frontier(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -64,7 +67,7 @@ class Panel:
         right, base = self.left + self.width, HEIGHT - BOTTOM
         parts = [f'<text x="{self.left}" y="{TOP - 14}" font-weight="600">{self.title}</text>']
         for tick in TICKS:
-            if self.days[0] <= tick <= self.days[1]:
+            if self.days[0] <= tick <= self.days[1] and int(f"{tick:e}"[0]) in SPARSE:
                 x = self.x(tick)
                 parts.append(f'<line x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{base}" stroke="#ddd"/>')
                 parts.append(f'<text x="{x:.1f}" y="{base + 18}" text-anchor="middle">{tick:g}</text>')
@@ -98,7 +101,8 @@ def main(run: str, target: str) -> None:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
         f'font-size="13" fill="#222"><rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
     )
-    title = "Cost of one training run [million USD] by the days it may take, systems as sold, each at home"
+    what = "Cost of one training run [million USD] by the days it may take"
+    title = f"{what}; systems as sold, each at home, 0.056 USD/kWh (log scales)"
     text = [head, f'<text x="16" y="24" font-size="15">{title}</text>', *panels, "</svg>"]
     Path(target).write_text("\n".join(text) + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Why a design is infeasible: the codes that the performance stages return, and what they say.
+"""Why a design is infeasible: the codes that the performance and reliability stages return, and what they say.
 
 ``reason`` is an index into ``REASONS``; 0 says nothing. The order is part of the result format: append, never insert.
 """
@@ -26,6 +26,7 @@ class Reason(IntEnum):
     SERVING_FIRST_TOKEN = 11
     SERVING_OUTPUT_TOKEN = 12
     SERVING_INSTANCES = 13
+    FAILURES = 14
 
 
 REASONS: Final[tuple[str, ...]] = (
@@ -43,4 +44,5 @@ REASONS: Final[tuple[str, ...]] = (
     "service level: the time to the first token is above its limit in every mapping",
     "service level: the time per output token is above its limit at every batch",
     "chips: too few chips for one prefill and one decode instance",
+    "failures: the job fails as fast as it restarts and makes no progress",
 )

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.arithmetic import number_or, ratio
 from models.inputs import Array, Known, number, number_or_nan, text
+from models.reasons import Reason
 
 
 def job_failure_rate(known: Known) -> Array:
@@ -98,11 +99,21 @@ def serving_goodput(known: Known, failure_rate: Array) -> Array:
     return np.minimum(up / (1 - number_or(known, "spare_fraction", 0.0)), 1)
 
 
+def no_progress(known: Known, goodput: Array) -> dict[str, Array]:
+    """Return status and reason with the designs of goodput 0 infeasible; an earlier reason stays."""
+    status, reason = np.asarray(known["status"]), np.asarray(known["reason"])
+    stuck = (goodput == 0) & (status == 0)
+    return {
+        "status": np.where(stuck, 1, status).astype(np.int8),
+        "reason": np.where(stuck, Reason.FAILURES, reason).astype(np.int16),
+    }
+
+
 def reliability_stage(known: Known) -> dict[str, Any]:
     """Return failures, checkpoint interval [s], goodput and, in training, the time to train [s].
 
-    ``time_to_train = training_tokens / (tokens_per_second x goodput)``. A machine that fails faster than it restarts
-    has goodput 0 and no time to train (NaN), and with it no energy, carbon or cost per token or run.
+    ``time_to_train = training_tokens / (tokens_per_second x goodput)``. A machine that fails as fast as it restarts
+    has goodput 0 and no time to train (NaN): the design is infeasible, with that as its reason.
     """
     rate = job_failure_rate(known)
     training = text(known, "phase") == "train"
@@ -119,4 +130,5 @@ def reliability_stage(known: Known) -> dict[str, Any]:
             "checkpoint_interval": optimal_checkpoint_interval(rate, write_time),
             "time_to_train": ratio(number_or_nan(known, "training_tokens"), useful_rate),
         }
+        metrics |= no_progress(known, goodput) if "status" in known else {}
     return metrics

@@ -24,6 +24,8 @@ SYSTEMS = CATALOGUE.names("systems")
 UNDESCRIBED = {"kyber-nvl576": "hbm_bandwidth"}
 """Systems of which not even the memory is published, and what the model misses first."""
 NO_BF16 = {"atlas-960-superpod"}
+TOO_LARGE = {("tpu-v7-pod", "train")}
+"""64 pods of 9,216 chips: a job on them fails more often than it restarts."""
 WORKLOADS = {
     "train": "{train: llama-3-70b, tokens: 15e12, global_batch: 1024, sequence: 8192, precision: bf16}",
     "serve": "{serve: llama-3-70b, input_tokens: 2048, output_tokens: 512, precision: bf16}",
@@ -86,8 +88,9 @@ def test_a_cluster_of_every_system_has_a_result_or_a_reason(folder: Path, phase:
             assert 0 < one(found, "tokens_per_second") < np.inf
             assert 0 < one(found, "model_flops_utilisation") <= 1
             assert 0 < one(found, "goodput") <= 1
-    assert statuses[-1] == (1 if system in NO_BF16 else 0), "64 domains hold a model of 70 billion parameters"
-    assert statuses == sorted(statuses, reverse=True), "what fits a cluster fits a larger one"
+    hindered = (system, phase) in TOO_LARGE or system in NO_BF16
+    assert statuses[-1] == (1 if hindered else 0), "64 domains hold a model of 70 billion parameters"
+    assert hindered or statuses == sorted(statuses, reverse=True), "what fits a cluster fits a larger one"
 
 
 @pytest.mark.parametrize("phase", WORKLOADS)

@@ -18,6 +18,7 @@ from sweep.answer.text import (
     heading,
     nominal_note,
     outcome_table,
+    reading_note,
     sentence,
 )
 from sweep.answer.verdict import Crossing, Verdict, judge
@@ -106,7 +107,7 @@ class _Answering:
         notes = self._notes(sections, shown)
         together = {each: self._of(each, self.systems, designs) for each in shown if not self._is_pair(each)}
         tables = [
-            design_table(f"{heading(each)}: best designs, nominal scenario", found, self._levers, ratio=False)
+            design_table(each, heading(each), found, self._levers, ratio=False)
             for each, found in together.items()
             if found
         ]
@@ -115,7 +116,7 @@ class _Answering:
             "best": [{**_about(each), "designs": found} for each, found in together.items()],
             "rows": counts,
         }
-        return Answer(self.study.question, tuple(notes), sections, (*tables, outcome_table(counts)), data)
+        return Answer(self.study.question, tuple(filter(None, notes)), sections, (*tables, outcome_table(counts)), data)
 
     def _notes(self, sections: Sequence[Section], shown: Sequence[Comparison]) -> list[str]:
         if (limit := self.run.manifest.limit) is not None:
@@ -125,7 +126,9 @@ class _Answering:
             has_break_even = any(each["break_even"] for each in (section.data for section in sections))
             notes.append(nominal_note(self.scenarios, self.catalogue, break_even=has_break_even))
         if sections:
-            notes.append(error_note(self.errors))
+            phases = {phase for _, phase in self._jobs()}
+            notes.append(error_note(self.errors, serving="serve" in phases))
+            notes.append(reading_note(self.columns, phases))
         elif len(self.systems) > 1:
             notes.append("Systems are compared over all scenarios where all rows are kept (keep: all).")
         return notes
@@ -177,7 +180,7 @@ class _Answering:
         pair = self._of(verdict.comparison, verdict.systems, designs)
         tables: list[Table | None] = [break_even_table(verdict, head, crossings_only=many)]
         if len(pair) == 2 and self._is_pair(verdict.comparison):
-            tables.insert(0, design_table(f"{head}: best designs, nominal scenario", pair, self._levers, ratio=True))
+            tables.insert(0, design_table(verdict.comparison, head, pair, self._levers, ratio=True))
         shown = tuple(table for table in tables if table is not None)
         return Section(head, sentence(verdict, head), shown, _data(verdict, pair))
 

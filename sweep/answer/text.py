@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from models.quantities import quantities
@@ -25,6 +25,9 @@ METRICS = (
 """What the tables of designs show, where the run has it."""
 
 DIGITS = 3
+SLACK = 0.1
+"""Part of a common limit that a best design may leave unused without a remark."""
+
 WIDTH = 100
 
 
@@ -124,25 +127,46 @@ def _at(axis: ScenarioAxis, name: str, value: Any) -> str:
     return f"{words(name)}{owner} {with_unit(value, unit_of(name))}"
 
 
-def error_note(errors: Mapping[str, ModelError]) -> str:
+def error_note(errors: Mapping[str, ModelError], *, serving: bool) -> str:
     """Return how large the model's error is taken to be, and what that means for the shares."""
     if any(math.isinf(error.value) for error in errors.values()):
         return "The model's error is known for no chip, so it cannot tell anywhere."
     listed = [
-        f"{name} {100 * error.value:.0f} %{'' if error.known else ' (not known: the largest known one)'}"
+        f"{name} {100 * error.value:.0f} %{'' if error.known else ' (no published run: that of other chips)'}"
         for name, error in errors.items()
     ]
     return (
-        "Cannot tell: the difference is within the model's error on published training runs "
-        f"({', '.join(listed)}; the two of a pair added in quadrature)."
+        "Cannot tell: the difference is within the model's error on step times of published training runs "
+        f"({', '.join(listed)}; the two of a pair added in quadrature). Errors of prices"
+        f"{' and of serving' if serving else ''} are not in it. A share counts the scenarios of the sweep, all "
+        "alike: it is no probability."
     )
 
 
-def design_table(title: str, designs: Mapping[str, Mapping[str, Any]], levers: Sequence[str], *, ratio: bool) -> Table:
+def reading_note(columns: Collection[str], phases: Collection[str]) -> str:
+    """Return how to read the tables of designs, as far as they show what needs it."""
+    parts = []
+    if "train" in phases and "mapping" in columns:
+        parts.append(
+            "A mapping such as tp8.pp4.vpp2.dp16.cp2.ep1.mb1.none.z1.data has the tensor, pipeline, data, context and "
+            "expert parallel ranks (an Ascend 910C is two), vpp model chunks per stage, sequences per micro-batch, "
+            "recomputation, ZeRO stage, and the group next to tp inside a supernode."
+        )
+    if "cost_to_train" in columns:
+        parts.append("Cost to train is annual cost x time to train / utilisation: idle time of the year is paid too.")
+    if "facility_power" in columns:
+        parts.append("Facility power is the peak that the site must supply; energy is that of the mean power.")
+    return " ".join(parts)
+
+
+def design_table(
+    comparison: Comparison, head: str, designs: Mapping[str, Mapping[str, Any]], levers: Sequence[str], *, ratio: bool
+) -> Table:
     """Return the designs of several systems side by side: metrics with units as rows, levers and mapping below.
 
     ``ratio`` adds the first over the second.
     """
+    title = f"{head}: best designs, nominal scenario"
     rows = list(designs.values())
     table = Table(title, ("metric", *(f"{name}>" for name in designs), *(["ratio>"] if ratio else [])))
     for name in METRICS:
@@ -151,8 +175,23 @@ def design_table(title: str, designs: Mapping[str, Mapping[str, Any]], levers: S
             continue
         ratios = [_ratio(values[0], values[1])] if ratio else []
         table.rows.append((headed(name), *(number(value, DIGITS + 1) for value in values), *ratios))
-    table.note = "\n".join(_wrapped(f"{system}: {_levers(row, levers)}") for system, row in designs.items())
+    chosen = [_wrapped(f"{system}: {_levers(row, levers)}") for system, row in designs.items()]
+    table.note = "\n".join([*chosen, *slack(comparison, designs)])
     return table
+
+
+def slack(comparison: Comparison, designs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a line for each best design that leaves over a tenth of the common limit unused, one domain excepted."""
+    basis = comparison.basis
+    if basis is None or "time" in basis.metric:  # being done early may be cheapest
+        return []
+    unit, found = unit_of(basis.metric), []
+    for system, row in designs.items():
+        used = row.get(basis.metric)
+        if used is not None and row.get("domains") != 1 and used < (1 - SLACK) * comparison.limit:
+            amount = f"{number(used, DIGITS)} of the {with_unit(comparison.limit, unit)}"
+            found.append(_wrapped(f"{system} takes only {amount}: finer counts of domains may come closer."))
+    return found
 
 
 def _ratio(first: float | None, second: float | None) -> str:

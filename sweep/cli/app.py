@@ -122,11 +122,18 @@ def sentences(error: BaseException) -> list[str]:
         interrupted = getattr(error, "exit_code", FAILED) == INTERRUPTED
         return [str(error) if interrupted else f"error: {error}"]
     if isinstance(error, OSError):
-        return [f"error: {': '.join(str(part) for part in (error.filename, error.strerror or error) if part)}"]
+        return [f"error: {_of_system(error)}"]
     if isinstance(error, MemoryError):
         return ["error: not enough memory; use fewer workers (--workers) or keep fewer rows (keep: best)"]
     kind = f"{type(error).__module__}.{type(error).__name__}".removeprefix("builtins.")
     return [f"error: this is a defect of supernode-sweep: {kind}: {error} (--debug shows where)"]
+
+
+def _of_system(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError) and not error.strerror:  # Arrow's, of a part of a run
+        path = str(error).splitlines()[0]
+        return f"{path}: there is no such file any more; running the study again writes what is missing"
+    return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
 
 
 def _is_input_error(error: BaseException) -> bool:

@@ -63,7 +63,10 @@ def explain(*, study: str, design: int, changes: tuple[str, ...], as_json: bool)
 
 
 def _title(chain: Explanation) -> str:
-    chosen = ", ".join(f"{name} = {number(value)}" for name, value in chain.choices.items())
+    times = {each.name for each in chain.inputs if each.kind == "times"}
+    chosen = ", ".join(
+        f"{name} {'x' if name in times else '='} {number(value)}" for name, value in chain.choices.items()
+    )
     return f"{chain.study}, design {chain.design}: {chosen}"
 
 

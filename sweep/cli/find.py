@@ -35,6 +35,8 @@ def find_study(study: str | Path) -> Path:
         siblings = [str(near) for near in path.parent.glob("*.y*ml")]
         hint = nearest(text, siblings) if siblings else ""
         raise StudyError.at(f"there is no such file{hint}", text)
+    if (beside := path.with_name(f"{text}.yaml")).is_file():
+        raise StudyError.at(f"no shipped study has this name; for the file here write {beside}", text)
     raise StudyError.at(f"no file and no shipped study has this name{nearest(text, studies)}", text)
 
 

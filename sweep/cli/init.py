@@ -27,7 +27,7 @@ SCHEMA_COMMENT = "# yaml-language-server:"
 def init(*, template: str, output: Path | None, listed: bool, as_json: bool) -> None:
     """Copy a commented study to start from: TEMPLATE is the name of a shipped study.
 
-    Without TEMPLATE it is the study of the README. A file that exists is never overwritten.
+    Without TEMPLATE it is the main study, cloudmatrix384-vs-gb200-nvl72. A file that exists is never overwritten.
     """
     if listed:
         _list(as_json=as_json)

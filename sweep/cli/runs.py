@@ -65,7 +65,13 @@ def status(*, run: str | None, follow: bool, as_json: bool) -> None:
         return
     answer_table(_table(now))
     if not now.complete:
-        answer(f"Finish it with: supernode run {now.study}")
+        answer(f"Finish it with: {_again(now)}")
+
+
+def _again(now: Standing) -> str:
+    """Return the command that goes on with a run: its own copy of the study has the same identity."""
+    limit = "" if now.limit is None else f" --limit {now.limit}"
+    return f"supernode run {now.location}/study.yaml -o {now.location.rsplit('/', 2)[0]}{limit}"
 
 
 def _table(now: Standing) -> Table:

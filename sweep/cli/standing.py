@@ -8,6 +8,7 @@ from typing import Any
 
 from sweep.dataset import Manifest, open_run
 from sweep.dataset.layout import LATEST, MANIFEST
+from sweep.dataset.lock import is_worked_on
 from sweep.dataset.parts import finished_parts
 from sweep.dataset.store import LocalStore, below, open_store
 from sweep.errors import StudyError
@@ -15,7 +16,10 @@ from sweep.errors import StudyError
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One run: parts and designs done of all, and what is in them. ``designs`` count before ``where``."""
+    """One run: parts and designs done of all, and what is in them. ``designs`` count before ``where``.
+
+    ``state`` is complete, running or interrupted; in an object store nobody knows whether a process still runs.
+    """
 
     study: str
     run: str
@@ -30,6 +34,7 @@ class Standing:
     bytes: int
     started: str
     finished: str
+    limit: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -52,18 +57,26 @@ def standing(location: str) -> Standing:
     rows = sum(part.rows for part in parts)
     return _standing(
         manifest, run.location, len(parts), sum(part.stop - part.start for part in parts), rows,
-        rows - sum(part.ok for part in parts), sum(part.bytes for part in parts),
+        rows - sum(part.ok for part in parts), sum(part.bytes for part in parts), worked_on=is_worked_on(run.store),
     )  # fmt: skip
 
 
 def _standing(
-    manifest: Manifest, location: str, chunks: int, designs: int, rows: int, infeasible: int, size: int
+    manifest: Manifest,
+    location: str,
+    chunks: int,
+    designs: int,
+    rows: int,
+    infeasible: int,
+    size: int,
+    *,
+    worked_on: bool = False,
 ) -> Standing:
     return Standing(
         study=manifest.study,
         run=manifest.run,
         location=location,
-        state=manifest.state,
+        state=manifest.state if manifest.state == "complete" or worked_on else "interrupted",
         chunks_done=chunks,
         chunks=manifest.chunks,
         designs_done=designs,
@@ -73,6 +86,7 @@ def _standing(
         bytes=size,
         started=manifest.started,
         finished=manifest.finished,
+        limit=manifest.limit,
     )
 
 

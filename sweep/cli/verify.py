@@ -6,7 +6,7 @@ import click
 
 from sweep.cli.find import find_run, run_argument
 from sweep.cli.output import answer, answer_json
-from sweep.cli.settings import common_options, json_option
+from sweep.cli.settings import common_options, json_option, talk
 
 
 @click.command()
@@ -30,6 +30,8 @@ def verify(*, run: str | None, as_json: bool) -> None:
         answer_json({"run": folder, "ok": not faults, "faults": faults, "digest": digest, "simd": manifest.simd})
     elif faults:
         answer("\n".join(faults))
+        if manifest.state == "complete":
+            talk("To mend it, delete what differs, or the whole folder, and run the study again: the bytes come back.")
     else:
         answer(f"{folder}: {len(manifest.parts):,} parts, {manifest.rows:,} rows, all as written")
         answer(f"dataset digest {manifest.digests['dataset']} ({', '.join(manifest.simd)})")

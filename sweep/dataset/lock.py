@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -11,6 +12,8 @@ from sweep.dataset.store import LocalStore, Store
 from sweep.errors import SweepError
 
 LOCK = ".lock"
+LOOK = 0.05
+"""Seconds that a look at the lock may take."""
 
 
 @contextmanager
@@ -34,9 +37,34 @@ def only_worker(store: Store) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_worked_on(store: Store) -> bool:
+    """Return whether a process holds the run's lock; true also where that cannot be known."""
+    if not isinstance(store, LocalStore) or sys.platform == "win32":
+        return True
+    import fcntl  # noqa: PLC0415  (not on Windows)
+
+    try:
+        descriptor = os.open(store.root / LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:  # held, or a file system that cannot lock
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _lock(descriptor: int, operation: int, location: str) -> None:
     import fcntl  # noqa: PLC0415
 
+    with suppress(BlockingIOError):
+        fcntl.flock(descriptor, operation)
+        return
+    time.sleep(LOOK)  # one who only looks lets go at once
     try:
         fcntl.flock(descriptor, operation)
     except BlockingIOError as error:

@@ -35,7 +35,7 @@ def verify(run: Run, progress: Callable[[int, int], None] | None = None) -> list
 
 def _manifest_faults(manifest: Manifest, parts: tuple[Part, ...]) -> Iterator[str]:
     if manifest.state != "complete":
-        done = "not merged yet" if manifest.keep.merged else f"{len(parts)} of {manifest.chunks} chunks are there"
+        done = "not merged yet" if manifest.keep.merged else f"{len(parts)} of {manifest.chunks} parts are there"
         yield f"the run is not complete ({done}); run it again to finish it"
         return
     if dataset_digest(parts) != manifest.digests.get("dataset"):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.reasons import Reason
 from models.reliability import (
     effective_training_time_ratio,
     optimal_checkpoint_interval,
@@ -137,10 +138,18 @@ def test_no_failures_no_loss() -> None:
 
 
 def test_failing_faster_than_restarting_makes_no_progress() -> None:
-    metrics = reliability_stage(cluster(1_000_000, host_failure_rate=np.asarray([RSC1, 100 * RSC1])))
+    known = cluster(1_000_000, host_failure_rate=np.asarray([RSC1 / 100, 100 * RSC1]))
+    metrics = reliability_stage(known | {"status": 0, "reason": 0})
     assert metrics["goodput"][1] == 0
     assert np.isnan(metrics["time_to_train"][1])
     assert metrics["failures_per_day"][1] > 0
+    assert metrics["status"].tolist() == [0, 1]
+    assert metrics["reason"].tolist() == [Reason.NONE, Reason.FAILURES]
+
+
+def test_a_design_without_progress_keeps_the_reason_it_has() -> None:
+    known = cluster(1_000_000, host_failure_rate=100 * RSC1) | {"status": 1, "reason": Reason.BATCH}
+    assert reliability_stage(known)["reason"] == Reason.BATCH
 
 
 def test_unknown_rate_is_unknown_goodput() -> None:

@@ -11,9 +11,10 @@ from tiny_study import tiny_study
 
 from models.reasons import REASONS
 from sweep.answer import answer
-from sweep.answer.errors import joint, model_error
+from sweep.answer.equal_basis import Comparison
+from sweep.answer.errors import ModelError, joint, model_error
 from sweep.answer.scenarios import scenarios_of
-from sweep.answer.text import share
+from sweep.answer.text import error_note, share, slack
 from sweep.cli.answers import print_answer
 from sweep.cli.output import plain
 from sweep.engine import run
@@ -222,7 +223,8 @@ class Errors:
         del workload, region
         if self.errors[system] is None:
             return {}
-        return {"step_time_error": SimpleNamespace(value=self.errors[system])}
+        fact = SimpleNamespace(confidence="derived" if system.startswith("taken") else "measured")
+        return {"step_time_error": SimpleNamespace(value=self.errors[system], fact=fact)}
 
 
 def test_an_unknown_error_is_the_largest_known_one_and_never_zero():
@@ -230,6 +232,7 @@ def test_an_unknown_error_is_the_largest_known_one_and_never_zero():
     assert (model_error(catalogue, "a").value, model_error(catalogue, "a").known) == (0.05, True)
     assert (model_error(catalogue, "c").value, model_error(catalogue, "c").known) == (0.3, False)
     assert model_error(Errors(a=None), "a").value == math.inf
+    assert not model_error(Errors(taken=0.2), "taken").known
     assert joint(model_error(catalogue, "a"), model_error(catalogue, "b")) == pytest.approx(math.hypot(0.05, 0.3))
 
 
@@ -239,3 +242,23 @@ def test_an_unknown_error_is_the_largest_known_one_and_never_zero():
 )
 def test_shares_are_never_rounded_to_all_or_nothing(fraction, text):
     assert share(fraction) == text
+
+
+def test_a_best_design_far_below_the_common_limit_is_remarked_on():
+    equal = SimpleNamespace(name="power", metric="facility_power", limit=20e6, text="20 MW")
+    comparison = Comparison("llama", equal, None)
+    designs = {"a": {"facility_power": 10.7, "domains": 16}, "b": {"facility_power": 19.0, "domains": 28}}
+    (remark,) = slack(comparison, designs)
+    assert remark.startswith("a takes only 10.7 of the 20 MW")
+    assert slack(comparison, {"a": {"facility_power": 0.5, "domains": 1}}) == []
+
+
+def test_an_error_taken_from_other_chips_says_so():
+    said = error_note({"a": ModelError(0.1, known=True), "b": ModelError(0.2, known=False)}, serving=True)
+    assert "a 10 %, b 20 % (no published run: that of other chips)" in said
+    assert "and of serving are not in it" in said
+
+
+def test_being_done_early_is_no_fault():
+    equal = SimpleNamespace(name="deadline", metric="time_to_train", limit=90 * 86400.0, text="90 d")
+    assert slack(Comparison("llama", equal, None), {"a": {"time_to_train": 60.0, "domains": 16}}) == []

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from click.testing import CliRunner
 
 from sweep.cli import runs, standing
 from sweep.cli.app import cli
+from sweep.dataset.lock import only_worker
+from sweep.dataset.store import LocalStore
 
 STUDY = """\
 study: tiny
@@ -135,7 +138,7 @@ def test_status_follows_a_run_until_it_is_complete(run_folder, monkeypatch):
 def test_a_run_that_is_going_says_how_to_finish_it(run_folder, monkeypatch):
     half = replace(standing.standing(str(run_folder)), state="running")
     monkeypatch.setattr(standing, "standing", lambda _: half)
-    assert "supernode run tiny" in supernode("status", run_folder).stdout
+    assert f"supernode run {half.location}/study.yaml -o {run_folder.parent}" in supernode("status", run_folder).stdout
 
 
 def test_a_run_is_found_by_the_name_of_its_study_and_by_nothing(folder, run_folder, monkeypatch):
@@ -376,7 +379,9 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path):
     assert said.count("\n") == 1
     assert "run it again" in said
     (run,) = (path for path in (tmp_path / "results" / "tiny").iterdir() if not path.is_symlink())
-    assert answer("status", run, "--json")["state"] == "running"
+    assert answer("status", run, "--json")["state"] == "interrupted"
+    with only_worker(LocalStore(run)):
+        assert answer("status", run, "--json")["state"] == "running"
 
 
 def test_a_reader_that_goes_away_ends_a_query_quietly(run_folder):
@@ -388,3 +393,22 @@ def test_a_reader_that_goes_away_ends_a_query_quietly(run_folder):
     os.close(write)
     assert done.stderr == b""
     assert done.returncode == 1
+
+
+def test_a_study_file_named_without_its_ending_is_pointed_at(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    said = supernode("check", "tiny")
+    assert said.exit_code == 2
+    assert "write tiny.yaml" in said.stderr
+
+
+def test_a_query_of_a_run_without_a_part_says_what_to_do(run_folder, tmp_path):
+    latest = (run_folder / "latest").resolve()
+    copy = shutil.copytree(latest, tmp_path / "tiny" / latest.name)
+    lost = next(copy.glob("data/**/*.parquet"))
+    lost.unlink()
+    said = supernode("query", copy, "SELECT sum(design) FROM designs")
+    assert said.exit_code == 1
+    assert lost.name in said.stderr
+    assert "running the study again" in said.stderr
+    assert "delete what differs" in supernode("verify", copy).stderr

@@ -24,6 +24,7 @@ FEW = {
     },
     "importer-under-export-rules": {
         "levers.domains": "[16]",
+        "levers.gb200-nvl72.domains": "[16]",
         **{f"levers.{node}.domains": "[1024]" for node in ("dgx-h100", "dgx-h200", "hgx-h800", "hgx-h20")},
         "scenarios.power_price": "[0.06]",
     },

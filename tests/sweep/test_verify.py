@@ -116,7 +116,7 @@ def test_a_chunk_that_the_manifest_forgot(result):
 
 def test_a_run_that_is_not_finished(result):
     change_manifest(result, lambda data: data.update(state="running"))
-    assert faults(result)[0] == "the run is not complete (0 of 15 chunks are there); run it again to finish it"
+    assert faults(result)[0] == "the run is not complete (0 of 15 parts are there); run it again to finish it"
 
 
 def test_reduced_runs_are_checked_too(tmp_path, monkeypatch):
