@@ -23,9 +23,9 @@ from sweep.answer.text import (
 )
 from sweep.answer.verdict import Crossing, Verdict, judge
 from sweep.catalogue import Catalogue
-from sweep.cli.output import Table
 from sweep.dataset.columns import TIMES
 from sweep.study import Study
+from sweep.text import Table
 
 if TYPE_CHECKING:
     import duckdb

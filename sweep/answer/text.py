@@ -13,8 +13,8 @@ from sweep.answer.errors import ModelError
 from sweep.answer.scenarios import ScenarioAxis, Scenarios
 from sweep.answer.verdict import Crossing, Verdict
 from sweep.catalogue import Catalogue
-from sweep.cli.output import Table, number, with_unit
 from sweep.dataset.columns import TIMES
+from sweep.text import Table, number, with_unit
 
 METRICS = (
     "chips", "chips_used", "step_time", "time_to_train", "time_to_first_token", "time_per_output_token",

@@ -7,8 +7,9 @@ from dataclasses import asdict
 import click
 
 from sweep.cli.find import RESULTS
-from sweep.cli.output import Table, answer_json, answer_table
+from sweep.cli.output import answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, settings
+from sweep.text import Table
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import Any
 
 from models.quantities import quantities
 from sweep.catalogue import Entry, Fact
-from sweep.cli.output import Table, number, with_unit
+from sweep.text import Table, number, with_unit
 from sweep.units import factor
 
 KEY_FACTS: Mapping[str, Sequence[str]] = {

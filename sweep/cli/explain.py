@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweep.cli.find import find_study, study_argument
-from sweep.cli.output import Table, answer, answer_json, answer_table, number, with_unit
+from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, settings
+from sweep.text import Table, number, with_unit
 
 if TYPE_CHECKING:
     from sweep.explain import Explanation, Input, Move

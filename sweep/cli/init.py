@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from sweep.cli.find import complete_study, find_study, shipped_studies
-from sweep.cli.output import Table, answer, answer_json, answer_table
+from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, talk
 from sweep.errors import StudyError, SweepError
+from sweep.text import Table
 
 DEFAULT = "cloudmatrix384-vs-gb200-nvl72"
 SCHEMA_COMMENT = "# yaml-language-server:"

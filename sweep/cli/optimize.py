@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweep.cli.find import RESULTS, find_study, study_argument
-from sweep.cli.output import Table, answer, answer_json, answer_table, duration, number
+from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.progress import Meter, State
 from sweep.cli.settings import common_options, json_option, set_option, settings, talk
+from sweep.text import Table, duration, number
 
 if TYPE_CHECKING:
     from sweep.search import Found, SearchResult

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sweep.cli.find import find_study, study_argument
-from sweep.cli.output import Table, answer, answer_json, answer_table, duration, number, size
+from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, set_option, settings
+from sweep.text import Table, duration, number, size
 
 if TYPE_CHECKING:
     import pyarrow as pa

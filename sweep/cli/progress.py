@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from sweep.cli.output import duration, size
+from sweep.text import duration, size
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

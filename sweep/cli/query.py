@@ -12,9 +12,10 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from sweep.cli.find import complete_run, find_run
-from sweep.cli.output import Table, answer_table, number, plain
+from sweep.cli.output import answer_table, plain
 from sweep.cli.settings import common_options, talk
 from sweep.errors import StudyError
+from sweep.text import Table, number
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,9 +8,10 @@ import click
 
 from sweep.cli.answers import print_answer
 from sweep.cli.find import RESULTS, find_study, study_argument
-from sweep.cli.output import answer_json, duration, size
+from sweep.cli.output import answer_json
 from sweep.cli.progress import Meter, State
 from sweep.cli.settings import common_options, json_option, set_option, settings, talk
+from sweep.text import duration, size
 
 if TYPE_CHECKING:
     from sweep.engine import Progress, RunResult

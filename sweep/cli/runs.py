@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sweep.cli.find import RESULTS, find_run, run_argument
-from sweep.cli.output import Table, answer, answer_json, answer_table, size
+from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, settings, talk
+from sweep.text import Table, size
 
 if TYPE_CHECKING:
     from sweep.cli.standing import Standing

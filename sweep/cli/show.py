@@ -10,9 +10,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from sweep.cli.find import complete_entry, find_study, shipped_studies
-from sweep.cli.output import Table, answer, answer_json, answer_table
+from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, settings
 from sweep.errors import StudyError, nearest
+from sweep.text import Table
 
 if TYPE_CHECKING:
     from models.quantities import Quantity

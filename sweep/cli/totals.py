@@ -6,7 +6,7 @@ from typing import Any
 
 from models.quantities import quantities
 from sweep.catalogue import Catalogue
-from sweep.cli.output import Table, number
+from sweep.text import Table, number
 from sweep.units import factor
 
 PER_CHIP = {

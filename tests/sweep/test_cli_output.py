@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweep.cli import output
-from sweep.cli.output import Table, aligned, answer_json, answer_table, duration, footnoted, number, size, with_unit
+from sweep.cli.output import answer_json, answer_table, footnoted
+from sweep.text import Table, aligned, duration, number, size, with_unit
 
 
 @pytest.mark.parametrize(
