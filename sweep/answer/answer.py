@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.answer.equal_basis import Comparison, Designs, nominal_designs, pick
 from sweep.answer.errors import ModelError, joint, model_error
+from sweep.answer.levers import Ranges, lever_ranges
 from sweep.answer.scenarios import Scenarios, scenarios_of, systems_of
 from sweep.answer.text import (
     METRICS,
@@ -94,6 +95,11 @@ class _Answering:
         """The model's error for each system."""
         return {system: model_error(self.catalogue, system) for system in self.systems}
 
+    @cached_property
+    def _ranges(self) -> Mapping[str, Ranges]:
+        """Between which values each system's levers were swept."""
+        return lever_ranges(self.study)
+
     def answer(self) -> Answer:
         """Return the answer."""
         counts = outcomes(self.connection)
@@ -107,7 +113,7 @@ class _Answering:
         notes = self._notes(sections, shown)
         together = {each: self._of(each, self.systems, designs) for each in shown if not self._is_pair(each)}
         tables = [
-            design_table(each, heading(each), found, self._levers, ratio=False)
+            design_table(each, heading(each), found, self._levers, self._ranges, ratio=False)
             for each, found in together.items()
             if found
         ]
@@ -180,7 +186,7 @@ class _Answering:
         pair = self._of(verdict.comparison, verdict.systems, designs)
         tables: list[Table | None] = [break_even_table(verdict, head, crossings_only=many)]
         if len(pair) == 2 and self._is_pair(verdict.comparison):
-            tables.insert(0, design_table(verdict.comparison, head, pair, self._levers, ratio=True))
+            tables.insert(0, design_table(verdict.comparison, head, pair, self._levers, self._ranges, ratio=True))
         shown = tuple(table for table in tables if table is not None)
         return Section(head, sentence(verdict, head), shown, _data(verdict, pair))
 

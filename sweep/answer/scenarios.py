@@ -83,7 +83,7 @@ def scenarios_of(study: Study, catalogue: Catalogue) -> Scenarios:
         for axis in block.axes:
             columns, points = _points(axis, study)
             if len(points) > 1:
-                for system in _systems(block):
+                for system in systems_in(block):
                     found.setdefault((system, columns), {}).update(dict.fromkeys(points))
     axes: dict[str, list[ScenarioAxis]] = {system: [] for system in systems}
     for (system, columns), met in found.items():
@@ -96,10 +96,11 @@ def scenarios_of(study: Study, catalogue: Catalogue) -> Scenarios:
 
 def systems_of(study: Study) -> list[str]:
     """Return the systems of a study in its order."""
-    return list(dict.fromkeys(system for block in study.space.blocks for system in _systems(block)))
+    return list(dict.fromkeys(system for block in study.space.blocks for system in systems_in(block)))
 
 
-def _systems(block: Block) -> list[str]:
+def systems_in(block: Block) -> list[str]:
+    """Return the systems of a block, each once."""
     if "system" in block.constants:
         return [str(block.constants["system"])]
     axis = next(axis for axis in block.axes if "system" in axis.names)

@@ -10,6 +10,7 @@ from typing import Any
 from models.quantities import quantities
 from sweep.answer.equal_basis import Comparison
 from sweep.answer.errors import ModelError
+from sweep.answer.levers import Ranges, edge
 from sweep.answer.scenarios import ScenarioAxis, Scenarios
 from sweep.answer.verdict import Crossing, Verdict
 from sweep.catalogue import Catalogue
@@ -160,11 +161,17 @@ def reading_note(columns: Collection[str], phases: Collection[str]) -> str:
 
 
 def design_table(
-    comparison: Comparison, head: str, designs: Mapping[str, Mapping[str, Any]], levers: Sequence[str], *, ratio: bool
+    comparison: Comparison,
+    head: str,
+    designs: Mapping[str, Mapping[str, Any]],
+    levers: Sequence[str],
+    ranges: Mapping[str, Ranges],
+    *,
+    ratio: bool,
 ) -> Table:
     """Return the designs of several systems side by side: metrics with units as rows, levers and mapping below.
 
-    ``ratio`` adds the first over the second.
+    ``ratio`` adds the first over the second. ``ranges`` are the swept ones of numeric levers, by system.
     """
     title = f"{head}: best designs, nominal scenario"
     rows = list(designs.values())
@@ -175,7 +182,7 @@ def design_table(
             continue
         ratios = [_ratio(values[0], values[1])] if ratio else []
         table.rows.append((headed(name), *(number(value, DIGITS + 1) for value in values), *ratios))
-    chosen = [_wrapped(f"{system}: {_levers(row, levers)}") for system, row in designs.items()]
+    chosen = [_wrapped(f"{system}: {_levers(row, levers, ranges.get(system, {}))}") for system, row in designs.items()]
     table.note = "\n".join([*chosen, *slack(comparison, designs)])
     return table
 
@@ -198,8 +205,9 @@ def _ratio(first: float | None, second: float | None) -> str:
     return f"{first / second:.2f}" if first is not None and second else ""
 
 
-def _levers(row: Mapping[str, Any], levers: Sequence[str]) -> str:
-    parts = [f"{words(name)} {number(row[name])}" for name in levers if row.get(name) is not None]
+def _levers(row: Mapping[str, Any], levers: Sequence[str], ranges: Ranges) -> str:
+    shown = [(name, row[name]) for name in levers if row.get(name) is not None]
+    parts = [f"{words(name)} {number(value)}{edge(name, value, ranges)}" for name, value in shown]
     return ", ".join([*parts, *([str(row["mapping"])] if row.get("mapping") else [])])
 
 

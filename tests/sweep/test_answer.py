@@ -13,11 +13,14 @@ from models.reasons import REASONS
 from sweep.answer import answer
 from sweep.answer.equal_basis import Comparison
 from sweep.answer.errors import ModelError, joint, model_error
+from sweep.answer.levers import edge, lever_ranges
 from sweep.answer.scenarios import scenarios_of
 from sweep.answer.text import error_note, share, slack
 from sweep.cli.answers import print_answer
 from sweep.cli.output import plain
 from sweep.engine import run
+from sweep.paths import configs_dir
+from sweep.study import open_study
 
 FIRST, SECOND = "cloudmatrix384", "gb200-nvl72"
 STUDY = """
@@ -262,3 +265,21 @@ def test_an_error_taken_from_other_chips_says_so():
 def test_being_done_early_is_no_fault():
     equal = SimpleNamespace(name="deadline", metric="time_to_train", limit=90 * 86400.0, text="90 d")
     assert slack(Comparison("llama", equal, None), {"a": {"time_to_train": 60.0, "domains": 16}}) == []
+
+
+def test_a_lever_at_the_end_of_its_sweep_is_remarked():
+    swept = {"domains": (1.0, 64.0), "scale_out_bandwidth_times": (0.5, 2.0)}
+    assert edge("scale_out_bandwidth_times", 0.5, swept) == " (lowest swept)"
+    assert edge("domains", 64, swept) == " (highest swept)"
+    assert edge("domains", 1, swept) == ""
+    assert edge("oversubscription", 1.0, {"oversubscription": (1.0, 3.0)}) == ""
+    assert edge("domains", 32, swept) == edge("oversubscription", 1.0, swept) == edge("precision", "bf16", swept) == ""
+
+
+def test_ranges_of_levers_are_those_of_each_system():
+    study, _ = open_study(configs_dir() / "studies" / "cloudmatrix384-vs-gb200-nvl72.yaml")
+    ranges = lever_ranges(study)
+    assert ranges["cloudmatrix384"]["domains"] == (1, 96)
+    assert ranges["gb200-nvl72"]["domains"] == (1, 256)
+    assert ranges["gb200-nvl72"]["scale_up_bandwidth_times"] == (0.25, 2)
+    assert "system" not in ranges["gb200-nvl72"]
