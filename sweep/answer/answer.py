@@ -16,6 +16,7 @@ from sweep.answer.text import (
     break_even_table,
     design_table,
     error_note,
+    headed,
     heading,
     nominal_note,
     outcome_table,
@@ -23,6 +24,7 @@ from sweep.answer.text import (
     sentence,
 )
 from sweep.answer.verdict import Crossing, Verdict, judge
+from sweep.answer.worth import Worth, lever_worth, plain_worth, worth_table
 from sweep.catalogue import Catalogue
 from sweep.dataset.columns import TIMES
 from sweep.study import Study
@@ -122,7 +124,21 @@ class _Answering:
             "best": [{**_about(each), "designs": found} for each, found in together.items()],
             "rows": counts,
         }
+        worth = self._worth()
+        if worth:
+            assert self.study.objective is not None
+            title = f"Best {headed(self.study.objective.name)} with one lever held, the others free, nominal scenario"
+            tables += worth_table(worth, title, {name: headed(name) for _, _, name in worth})
+            data["levers"] = plain_worth(worth)
         return Answer(self.study.question, tuple(filter(None, notes)), sections, (*tables, outcome_table(counts)), data)
+
+    def _worth(self) -> Worth:
+        """Return what each lever is worth; nothing without an objective, or when rows of the study are missing."""
+        goal = self.study.objective
+        whole = self.study.keep.kind == "all" and self.run.manifest.limit is None
+        if goal is None or goal.name not in self.columns or not whole:
+            return {}
+        return lever_worth(self.connection, goal, self.scenarios, self._ranges)
 
     def _notes(self, sections: Sequence[Section], shown: Sequence[Comparison]) -> list[str]:
         if (limit := self.run.manifest.limit) is not None:
