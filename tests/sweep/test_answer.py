@@ -280,6 +280,6 @@ def test_ranges_of_levers_are_those_of_each_system():
     study, _ = open_study(configs_dir() / "studies" / "cloudmatrix384-vs-gb200-nvl72.yaml")
     ranges = lever_ranges(study)
     assert ranges["cloudmatrix384"]["domains"] == (1, 96)
-    assert ranges["gb200-nvl72"]["domains"] == (1, 256)
+    assert ranges["gb200-nvl72"]["domains"] == (2, 256)
     assert ranges["gb200-nvl72"]["scale_up_bandwidth_times"] == (0.25, 2)
     assert "system" not in ranges["gb200-nvl72"]
