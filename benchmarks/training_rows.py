@@ -52,7 +52,7 @@ UNSHARDED_SEQUENCE: Final = ("narayanan21", "bloom", "vtrain", "opt", "gpt-neox"
 
 CLUSTERS: Final = {"bloom": {"scale_out_bandwidth": 4 * 12.5e9 / 8}}
 """What a source says about its cluster that differs from the catalogue's system. Jean Zay: eight A100 share four
-Omni-Path links of 100 Gbit/s (model card of bigscience/bloom, hardware)."""
+Omni-Path links (huggingface.co/blog/bloom-megatron-deepspeed, hardware; 100 Gbit/s is the rate of that generation)."""
 
 IMPOSSIBLE: Final = {
     "bloom-prequel-0013": "implies more than the peak",

@@ -40,12 +40,12 @@ class _Leave(Exception):  # noqa: N818  (a decision, not a fault)
 
 def read(path: Path) -> Source:
     """Read one YAML file like ``read_yaml``, faster where it is plain. Raises ``StudyError``."""
-    if CParser is not None:
-        try:
-            return _read(path)
-        except (_Leave, OSError, UnicodeDecodeError, YAMLError):
-            pass
-    return read_yaml(path)
+    if CParser is None:
+        return read_yaml(path)
+    try:
+        return _read(path)
+    except (_Leave, OSError, UnicodeDecodeError, YAMLError):
+        return read_yaml(path)  # which judges the file, and words its faults
 
 
 def _read(path: Path) -> Source:
