@@ -15,13 +15,18 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.training_rows import speeds
 from models.training import prepared, training_stage
 from sweep.catalogue import Catalogue
 
 SYSTEMS = ("cloudmatrix384", "gb200-nvl72")
 WORKLOADS = {"llama-3.1-405b": (8192, 2048), "deepseek-v3": (4096, 15360)}
 DOMAINS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def speeds(catalogue: Catalogue, system: str) -> dict[str, Any]:
+    """Facts of a system as inputs of the model [SI]; those given by formulas (prices, powers) are left out."""
+    facts = catalogue.facts(system)
+    return {name: fact.value for name, fact in facts.items() if fact.value is not None and fact.formula is None}
 
 
 def block(machine: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from models.memory import (
     head_activations,
     in_flight,
     layers_per_stage,
+    remade_activations,
     stage_activations,
 )
 from models.placement import Groups
@@ -65,36 +66,42 @@ def budget(
     sequence_parallel: bool,
     fused_attention: bool,
     input_bytes: float,
+    trained: bool = True,
+    offload: float = 0.0,
+    schedule: str = "interleaved",
 ) -> Budget:
     """Memory of every mapping [byte].
 
     The fullest chip sits on the first stage (embedding and most micro-batches in flight) or on the last (head, logits
-    and one micro-batch), whichever needs more. ``sharding``: ZeRO stage; 1 shards optimizer state, 2 also gradients,
-    3 also weights, over the ranks that hold the same weights.
+    and one micro-batch), whichever needs more. One layer at a time is remade; the logits are gone by then.
+    ``sharding``: ZeRO stage; 1 shards optimizer state, 2 also gradients, 3 also weights, over the ranks of one sharded
+    copy. Frozen weights (not ``trained``) have neither gradients nor optimizer state. ``offload``: part of the kept
+    activations that lies on the host. DualPipe holds two chunks, so twice the weights, and ``p + 1`` micro-batches in
+    flight (DeepSeek-V3, arXiv:2412.19437, table 2).
     """
     held = chip_parameters(shape, tensor, pipeline, expert)
     ends = np.where(pipeline > 1.0, np.maximum(held.first, held.last), held.first + held.last)
-    shards = (groups.replicas.size, groups.expert_replicas.size)
+    shards = (groups.shards.size, groups.expert_shards.size)
+    learns, copies = (1.0 if trained else 0.0), (2.0 if schedule == "dualpipe" else 1.0)
     whole = GATHERED_LAYERS * (held.dense + held.expert) / layers_per_stage(shape, pipeline) + ends
     gathered = np.where(sharding >= 3.0, whole, 0.0)
-    weights = WEIGHT_BYTES * (_held(held, ends, sharding >= 3.0, *shards) + gathered)
-    gradients = GRADIENT_BYTES * (_held(held, ends, sharding >= 2.0, *shards) + gathered)
-    optimizer = OPTIMIZER_STATE_BYTES * _held(held, ends, sharding >= 1.0, *shards)
+    weights = copies * WEIGHT_BYTES * (_held(held, ends, sharding >= 3.0, *shards) + gathered)
+    gradients = learns * GRADIENT_BYTES * (_held(held, ends, sharding >= 2.0, *shards) + gathered)
+    optimizer = learns * OPTIMIZER_STATE_BYTES * _held(held, ends, sharding >= 1.0, *shards)
     tokens = micro_batch * (sequence / context)
+    kinds = {"sequence_parallel": sequence_parallel, "fused_attention": fused_attention}
     per_micro_batch = stage_activations(
-        shape,
-        tokens,
-        sequence,
-        tensor,
-        pipeline,
-        recompute,
-        sequence_parallel=sequence_parallel,
-        fused_attention=fused_attention,
-        input_bytes=input_bytes,
+        shape, tokens, sequence, tensor, pipeline, recompute, **kinds, input_bytes=input_bytes
     )
-    first = per_micro_batch * in_flight(pipeline, virtual, micro_batches)
-    last = per_micro_batch + head_activations(shape, tokens, tensor)
-    activations = np.where(pipeline > 1.0, np.maximum(first, last), first + head_activations(shape, tokens, tensor))
+    remade = remade_activations(shape, tokens, sequence, tensor, recompute, **kinds, input_bytes=input_bytes)
+    with_head = np.maximum(head_activations(shape, tokens, tensor), remade)
+    flying = in_flight(pipeline, virtual, micro_batches)
+    if schedule == "dualpipe":
+        flying = np.minimum(pipeline + 1.0, np.maximum(micro_batches, flying))
+    per_micro_batch = per_micro_batch * (1.0 - offload)
+    kept = per_micro_batch * flying
+    staged = np.maximum(kept + remade, per_micro_batch + with_head)
+    activations = np.where(pipeline > 1.0, staged, kept + with_head)
     return Budget(
         weights=weights,
         gradients=gradients,

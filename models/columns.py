@@ -52,6 +52,8 @@ def stack(tables: Sequence[Table], axis: int = 0) -> Table:
         values = [getattr(table, field.name) for table in tables]
         if isinstance(values[0], np.ndarray):
             joined[field.name] = np.concatenate(values, axis=axis)
+        elif isinstance(values[0], tuple):
+            joined[field.name] = tuple(stack(part, axis) for part in zip(*values, strict=True))
         elif is_dataclass(values[0]):
             joined[field.name] = stack(values, axis)
         elif isinstance(values[0], bool):

@@ -11,6 +11,7 @@ from models.economics import economics_stage
 from models.export_control import rules_stage
 from models.fabric import fabric_stage
 from models.inputs import Known, ModelInputError, integer, text
+from models.intervals import interval_stage
 from models.power import power_stage
 from models.reliability import reliability_stage
 from models.serving import serving_stage
@@ -56,6 +57,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     reliability_stage,
     power_stage,
     economics_stage,
+    interval_stage,
 )
 
 
@@ -80,8 +82,9 @@ def evaluate(inputs: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     inputs : mapping
         Quantity names (``models.quantities``) to values in SI units. Structural quantities are plain ``str`` or
-        ``int``; ``shape`` is the ``Transformer`` of the workload. Numeric quantities are numbers or float arrays on
-        an open mesh: one dimension per axis, length 1 where an array does not depend on the axis.
+        ``int``; ``shape`` is the ``Transformer`` of the workload, ``coefficients`` the calibrated ``Coefficients`` of
+        the training model (their priors when absent). Numeric quantities are numbers or float arrays on an open mesh:
+        one dimension per axis, length 1 where an array does not depend on the axis.
 
     Returns
     -------

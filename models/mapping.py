@@ -22,6 +22,7 @@ from models.inputs import Array
 from models.memory import RECOMPUTE, USABLE
 from models.placement import DATA, PIPELINE, PLACEMENTS, Groups, groups_available, pack, place
 from models.reasons import Reason
+from models.schedule import schedule_idle
 from models.transformer import Transformer
 
 TENSOR: Final = (1, 2, 4, 8, 16, 32)
@@ -50,6 +51,7 @@ class Fixed:
     recompute: str = ""
     sharding: int = -1
     placement: str = ""
+    sharding_group: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,11 @@ class Cell:
     """A structural cell: everything that decides which mappings are legal before memory.
 
     ``domain``: ranks of one domain, ``ranks_per_chip`` of them in a package. ``input_bytes``: of an element that a
-    matrix product keeps of its input for the backward pass.
+    matrix product keeps of its input for the backward pass. ``trained``: false where the weights are frozen and only
+    adapters learn. ``packed``: tokens of one document in a packed sequence, 0 when a sequence is one document.
+    ``schedule``: of the pipeline, one of ``models.schedule.SCHEDULES``. ``offload``: part of the activations kept on
+    the host. ``fused_dispatch``: a token crosses to a domain once, not once per expert there. ``bucketed``: sharded
+    weights are gathered layer by layer, not tensor by tensor.
     """
 
     shape: Transformer
@@ -71,6 +77,12 @@ class Cell:
     fixed: Fixed
     ranks_per_chip: int = 1
     input_bytes: float = 2.0
+    trained: bool = True
+    packed: float = 0.0
+    schedule: str = "interleaved"
+    offload: float = 0.0
+    fused_dispatch: bool = True
+    bucketed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +115,17 @@ class Layout:
 class Mappings:
     """The mapping table of a cell: layout, groups and memory; and why it is empty when it is.
 
-    ``lighter``: least memory [byte] of the same layout with less recomputation, infinite when there is none. A
-    mapping is legal where it fits and its lighter twin does not: nobody recomputes more than the memory asks for.
+    ``idle``: part of the bubble that the schedule leaves; ``waits``: 1 where it waits for transfers. ``lighter``: least
+    memory [byte] of the same layout with less recomputation, infinite when there is none. A mapping is legal where it
+    fits and its lighter twin does not: nobody recomputes more than the memory asks for.
     """
 
     layout: Layout
     groups: Groups
     budget: Budget
     lighter: Array
+    idle: Array
+    waits: Array
     reason: Reason
 
     def __len__(self) -> int:
@@ -164,7 +179,7 @@ def _layouts(cell: Cell) -> Layout:
     tensor, pipeline, virtual, context, expert, micro_batch, sharding = _product(
         _ladder(fixed.tensor, [size for size in TENSOR if size <= min(cell.domain, shape.heads)]),
         _ladder(fixed.pipeline, _stage_ladder(shape.layers)),
-        _ladder(fixed.virtual, VIRTUAL),
+        _ladder(fixed.virtual, VIRTUAL if cell.schedule == "interleaved" else (1,)),
         _ladder(fixed.context, [size for size in CONTEXT if size == 1 or cell.sequence >= size * CONTEXT_TOKENS]),
         _ladder(fixed.expert, _expert_ladder(shape.experts)),
         _ladder(fixed.micro_batch, [size for size in MICRO_BATCH if size <= cell.batch]),
@@ -252,6 +267,8 @@ def _describe(layout: Layout, cell: Cell) -> tuple[Groups, Budget]:
         layout.placement,
         cell.domain,
         cell.topology,
+        cell.fixed.sharding_group,
+        fused_dispatch=cell.fused_dispatch,
     )
     need = budget(
         cell.shape,
@@ -269,6 +286,9 @@ def _describe(layout: Layout, cell: Cell) -> tuple[Groups, Budget]:
         sequence_parallel=cell.sequence_parallel,
         fused_attention=cell.fused_attention,
         input_bytes=cell.input_bytes,
+        trained=cell.trained,
+        offload=cell.offload,
+        schedule=cell.schedule,
     )
     return groups, need
 
@@ -309,7 +329,9 @@ def _by_recompute(layout: Layout, cell: Cell, reason: Reason) -> list[Mappings]:
     for code in codes:
         choice = replace(layout, recompute=np.full_like(layout.tensor, float(code)))
         groups, need = _describe(choice, cell)
-        tables.append(Mappings(choice, groups, need, lighter, reason))
+        idle = schedule_idle(cell.schedule, layout.pipeline)
+        waits = np.full_like(idle, 1.0 if cell.schedule == "interleaved" else 0.0)
+        tables.append(Mappings(choice, groups, need, lighter, idle, waits, reason))
         lighter = need.total if code == codes[0] else np.minimum(lighter, need.total)
     return tables
 

@@ -9,8 +9,11 @@ Products in 8 bits or less keep their inputs in 8 bits for the gradient of the w
 DeepSeek-V3, arXiv:2412.19437, section 3.3.3); the output of attention, the input of the activation function and the
 residuals stay in 16, although that report also narrows the first two (pessimistic by a quarter of a mixture layer).
 
-Not modelled: unbalanced experts (optimistic), the allocator's fragmentation beyond ``USABLE``, formats wider than 16
-bits (optimistic), moments of the optimizer in 16 bits (pessimistic).
+Not modelled: unbalanced experts (optimistic), formats wider than 16 bits (optimistic), moments of the optimizer in 16
+bits (pessimistic), the gradients of activations inside the layer at work (optimistic: 1 % of a stage), fragmentation
+beyond ``USABLE``. Growing segments (``expandable_segments`` of PyTorch since 2.1) keep that small; fixed ones lost 15 %
+of the memory on average and up to 33 % under recomputation, offloading and sharding (GMLake, arXiv:2401.08156,
+abstract: eight models on A100 80 GB), so runs with older allocators need more than is counted here.
 """
 
 from __future__ import annotations
@@ -77,12 +80,23 @@ def moe_layers_per_stage(shape: Transformer, pipeline: Array) -> Array:
 def layer_parameters(shape: Transformer, tensor: Array, width: float) -> Array:
     """Parameters of one layer on a chip, routed experts excluded; ``width`` of its feed-forward part.
 
-    Matrices are cut over tensor-parallel ranks, except the latent down-projections and norms.
+    Matrices are cut over tensor-parallel ranks, except the latent down-projections and norms; a rank holds one head of
+    keys and values at least.
     """
     matrices = attention_matrices(shape)
     split = sum(matrix.size for matrix in matrices if matrix.split != "none") + mlp_parameters(shape, int(width))
     whole = sum(matrix.size for matrix in matrices if matrix.split == "none") + norm_parameters(shape)
-    return np.asarray(split / tensor + whole)
+    return np.asarray(split / tensor + whole + _keys(shape) * shape.hidden * _copied(shape, tensor))
+
+
+def _keys(shape: Transformer) -> float:
+    """Width of the keys and values of a token; zero for latent attention, whose ranks share the latent."""
+    return 0.0 if shape.latent_attention else 2.0 * shape.kv_heads * shape.head_dim
+
+
+def _copied(shape: Transformer, tensor: Array) -> Array:
+    """Part of the keys and values that a rank holds beyond its share: ranks outnumber the heads, each has one whole."""
+    return np.maximum(1.0 / shape.kv_heads - 1.0 / tensor, 0.0)
 
 
 def chip_parameters(shape: Transformer, tensor: Array, pipeline: Array, expert: Array) -> ChipParameters:
@@ -132,6 +146,7 @@ def layer_activations(
     cut = 2.0 * shape.heads * shape.v_width + _mlp_kept(shape, input_bytes, moe=moe) + keep_core
     heads_kept = heads * (keep_cheap if shape.latent_attention else 1.0)
     kept = tokens * (replicated / shards + (cut + heads_kept + keep_cheap * activation) / tensor)
+    kept = kept + tokens * 2.0 * _keys(shape) * _copied(shape, tensor)
     return np.where(recompute == FULL, tokens * 2.0 * hidden / shards, kept)
 
 
@@ -191,6 +206,42 @@ def stage_activations(
 
     total = (layers - moe_layers) * of_layer(moe=False)
     return total + moe_layers * of_layer(moe=True) if shape.experts else total
+
+
+def remade_activations(
+    shape: Transformer,
+    tokens: Array,
+    sequence: float,
+    tensor: Array,
+    recompute: Array,
+    *,
+    sequence_parallel: bool,
+    fused_attention: bool,
+    input_bytes: float = 2.0,
+) -> Array:
+    """Bytes that recomputation brings back for the one layer whose backward pass runs, the larger of the two kinds.
+
+    What the layer would keep without recomputation, less what it keeps; zero without recomputation. Korthikanti et al.
+    leave it out of their figures; Calculon (Isaev et al. 2023) counts it as the working block.
+    """
+
+    def of_layer(kind: Array, *, moe: bool) -> Array:
+        return layer_activations(
+            shape,
+            tokens,
+            sequence,
+            tensor,
+            kind,
+            moe=moe,
+            sequence_parallel=sequence_parallel,
+            fused_attention=fused_attention,
+            input_bytes=input_bytes,
+        )
+
+    whole = np.full_like(recompute, NONE)
+    kinds = [moe for moe, count in ((False, shape.dense_layers), (True, shape.moe_layers)) if count]
+    remade = [of_layer(whole, moe=moe) - of_layer(recompute, moe=moe) for moe in kinds]
+    return np.asarray(np.maximum.reduce(remade))
 
 
 def in_flight(pipeline: Array, virtual: Array, micro_batches: Array) -> Array:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.collectives import Group, group_of, up_share
+from models.collectives import DISPATCH, LIBRARY, Group, Library, group_of, up_share
 from models.inputs import Array
 
 DATA, PIPELINE = 0.0, 1.0
@@ -56,17 +56,21 @@ def groups_available(packing: Packing, domains: Array) -> Array:
 class Groups:
     """The communication groups of a mapping.
 
-    ``replicas``: ranks that hold the same dense weights (data x context). ``expert_replicas``: ranks that hold the
-    same experts. ``spill``: tokens of a stage over those of its whole expert groups; ranks beyond them hold no experts,
-    and their tokens are work of the others. ``hops_inside`` and ``hops_between``: neighbours of the pipeline in one
-    domain, and not.
+    ``replicas``: ranks that hold the same dense weights (data x context). ``shards``: those of them that share one
+    sharded copy, ``mirrors``: the copies. ``expert_replicas``: ranks that hold the same experts, ``expert_shards``:
+    those of them in one sharded copy. ``spill``: tokens of a stage over those of its whole expert groups; ranks beyond
+    them hold no experts, and their tokens are work of the others. ``hops_inside`` and ``hops_between``: neighbours of
+    the pipeline in one domain, and not.
     """
 
     tensor: Group
     context: Group
     replicas: Group
+    shards: Group
+    mirrors: Group
     expert: Group
     expert_replicas: Group
+    expert_shards: Group
     spill: Array
     hops_inside: Array
     hops_between: Array
@@ -82,8 +86,15 @@ def place(
     placement: Array,
     domain: float,
     topology: str,
+    sharding_group: int = 0,
+    *,
+    fused_dispatch: bool = True,
 ) -> Groups:
-    """Describe the groups of mappings; every argument but the last two is a column of the mapping table."""
+    """Describe the groups of mappings; the arguments up to ``placement`` are columns of the mapping table.
+
+    ``sharding_group``: ranks over which sharded weights are cut (hybrid sharding), 0 for all replicas.
+    ``fused_dispatch``: experts exchange tokens by kernels of their own instead of the collective library.
+    """
     packing = pack(tensor, context, domain)
     slots = np.maximum(packing.per_domain, 1.0)
     beside_data = np.minimum(data, slots)
@@ -94,17 +105,24 @@ def place(
     stage = packing.tensor_inside * packing.context_inside * data_inside
     ranks = tensor * context * data
     replicas = np.maximum(np.floor(ranks / expert), 1.0)
+    inside = packing.context_inside * data_inside
+    shards = np.minimum(context * data, sharding_group or np.inf)
 
-    def make(size: Array, inside: Array) -> Group:
+    def make(size: Array, inside: Array, library: Library = LIBRARY) -> Group:
         spread = np.minimum(inside, size)
-        return group_of(size, inside, up_share(topology, spread, domain))
+        return group_of(size, inside, up_share(topology, spread, domain), library)
 
     return Groups(
         tensor=make(tensor, packing.tensor_inside),
         context=make(context, packing.context_inside),
-        replicas=make(context * data, packing.context_inside * data_inside),
-        expert=make(expert, stage),
+        replicas=make(context * data, inside),
+        shards=make(shards, inside),
+        mirrors=make(np.ceil(context * data / shards), np.maximum(np.floor(inside / shards), 1.0)),
+        expert=make(expert, stage, DISPATCH if fused_dispatch else LIBRARY),
         expert_replicas=make(replicas, np.maximum(np.floor(stage / expert), 1.0)),
+        expert_shards=make(
+            np.clip(np.floor(tensor * shards / expert), 1.0, replicas), np.maximum(np.floor(stage / expert), 1.0)
+        ),
         spill=ranks / (replicas * expert),
         hops_inside=pipeline - 1.0 - between,
         hops_between=between,

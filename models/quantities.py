@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Role = Literal["lever", "scenario", "fact", "solved", "metric"]
 Kind = Literal["float", "int", "text"]
 
+MICRO = 1e-6
+
 TABLE = Path(__file__).parent / "quantities"
 
 
@@ -42,6 +44,12 @@ class Quantity:
     minimum: float | None
     maximum: float | None
     description: str
+
+    @property
+    def default_si(self) -> float | int | str | None:
+        """Default in the unit of the model; the units of facts with a default are the SI unit or its micro part."""
+        scale = MICRO if self.unit == f"u{self.si_unit}" else 1.0
+        return self.default * scale if isinstance(self.default, float) else self.default
 
     @property
     def is_input(self) -> bool:

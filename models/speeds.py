@@ -7,14 +7,19 @@ two ranks, each with half of the peaks, the memory and the links; the link betwe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from models.collectives import Fabric
+from models.coefficients import Coefficients, prior_coefficients
+from models.collectives import START, Fabric
+from models.curves import AttentionCurve, GemmCurve
 from models.inputs import Array, Known, ModelInputError, integer, number, number_or_nan
 from models.quantities import quantities
 from models.slot import Machine
+from models.transformer import Transformer
+from models.work import Curves
 
 EFFICIENCY: Final = {
     "fp32": "gemm_efficiency_bf16",
@@ -28,6 +33,12 @@ EFFICIENCY: Final = {
 """The quantity that holds the efficiency of matrix products, by number format."""
 
 MATRIX_FORMATS: Final = tuple(EFFICIENCY)
+
+SOFTWARE_TODAY: Final = 2026.5
+"""Date of the newest software that the calibration knows [year]."""
+
+HOST_BANDWIDTH: Final = 64e9
+"""Bandwidth of PCI Express 5.0 with 16 lanes per direction [byte/s], where a chip states no other link to its host."""
 
 WIDE: Final = {"fp8": "bf16", "fp4": "bf16", "int8": "bf16"}
 """The format of attention scores and output head where the products of the layers are narrow."""
@@ -62,9 +73,9 @@ def _last(value: Array) -> Array:
 
 
 def _assumed(known: Known, name: str) -> Array:
-    """Return a software assumption, or the default of the quantity table (its unit is that of the model)."""
-    value = np.asarray(known.get(name, quantities()[name].default), dtype=np.float64)
+    """Return a software assumption, or the default of the quantity table [SI]."""
     row = quantities()[name]
+    value = np.asarray(known.get(name, row.default_si), dtype=np.float64)
     low, high = row.minimum or 0.0, np.inf if row.maximum is None else row.maximum
     if not ((value >= low) & (value <= high)).all():
         raise ModelInputError(name, f"{name} must lie between {low:g} and {high:g}")
@@ -88,29 +99,142 @@ def fabric_of(known: Known) -> Fabric:
         up_latency=_last(number(known, "scale_up_latency")),
         out_rate=_last(out / oversubscription / ranks),
         out_latency=_last(number(known, "scale_out_latency")),
+        switch_reduction=_last(_assumed(known, "scale_up_switch_reduction")),
+        start=_last(np.asarray(known.get("scale_up_start", START), dtype=np.float64)),
     )
 
 
-def machine_of(known: Known, precision: str) -> Machine:
-    """Speeds of one rank in every design of a block.
+def coefficients_of(known: Known) -> Coefficients:
+    """Return the calibrated coefficients of the design, or their priors where no calibration is given."""
+    given = known.get("coefficients")
+    return given if isinstance(given, Coefficients) else prior_coefficients()
+
+
+def _scalar(known: Known, name: str) -> float:
+    """Return a curve parameter, which must be one for all designs of a block, or its default [SI]."""
+    value = _assumed(known, name)
+    if value.size != 1:
+        raise ModelInputError(name, f"{name} must be the same in all designs of a block")
+    return float(value.reshape(()))
+
+
+def _gemm_curve(known: Known, family: str) -> GemmCurve:
+    """Return the curve of matrix products of a family of formats; efficiency and casts are charged elsewhere."""
+    return GemmCurve(
+        efficiency=1.0,
+        wave=_scalar(known, f"gemm_wave_{family}"),
+        depth=_scalar(known, f"gemm_depth_{family}"),
+        traffic=_scalar(known, f"gemm_traffic_{family}"),
+        quantise=0.0,
+        launch=_scalar(known, f"gemm_launch_{family}"),
+    )
+
+
+def curves_of(known: Known, precision: str, *, latent: bool) -> Curves:
+    """Return the kernel curves of a chip in a number format; ``latent``: of latent attention (MLA)."""
+    prefix = "latent_attention" if latent else "attention"
+    attention = AttentionCurve(
+        efficiency=1.0,
+        start=_scalar(known, f"{prefix}_start"),
+        fill=_scalar(known, f"{prefix}_fill"),
+        softmax=0.0 if latent else _scalar(known, "attention_softmax"),
+        launch=_scalar(known, f"{prefix}_launch"),
+    )
+    family = EFFICIENCY[precision].removeprefix("gemm_efficiency_")
+    return Curves(_gemm_curve(known, family), _gemm_curve(known, "bf16"), attention)
+
+
+def software_age(known: Known) -> Array:
+    """Half-years by which the software of a run is older than ``SOFTWARE_TODAY``; none where its date is not given."""
+    date = np.asarray(known.get("software_date", SOFTWARE_TODAY), dtype=np.float64)
+    return np.maximum(2.0 * (SOFTWARE_TODAY - date), 0.0)
+
+
+def _host_bandwidth(known: Known) -> Array:
+    """Bandwidth between a chip and its host [byte/s]; that of PCI Express where it is not known."""
+    given = number_or_nan(known, "host_bandwidth")
+    if (given <= 0.0).any():
+        raise ModelInputError("host_bandwidth", "host_bandwidth must be above zero")
+    return np.where(np.isnan(given), HOST_BANDWIDTH, given)
+
+
+@dataclass(frozen=True, slots=True)
+class Speeds:
+    """The speeds of a design before calibration; every array has the mapping axis last.
+
+    Rates as in ``models.slot.Machine``, after the efficiency of kernels alone. ``narrow``: 1 for formats of 8 bits or
+    less; ``age`` of the software [half-years]; ``captured``: part of the launches in graphs.
+    """
+
+    matrix_peak: Array
+    matrix_rate: Array
+    head_rate: Array
+    score_rate: Array
+    memory_rate: Array
+    host_rate: Array
+    launch: Array
+    narrow: Array
+    age: Array
+    captured: Array
+    fabric: Fabric
+    overlap_tensor: Array
+    overlap_experts: Array
+    overlap_gradients: Array
+    imbalance: Array
+
+
+def speeds_of(known: Known, precision: str) -> Speeds:
+    """Speeds of one rank in every design of a block, before calibration.
 
     The matrix rate is NaN where the chip lacks the number format; the caller makes those designs infeasible.
     """
     ranks = ranks_per_chip(known)
     peak, wide = matrix_peak(known, precision) / ranks, _wide_peak(known, precision) / ranks
     efficiency = np.asarray(1.0) if np.isnan(peak).all() else positive(known, EFFICIENCY[precision])
-    wide_efficiency = positive(known, "gemm_efficiency_bf16")
-    return Machine(
+    shape = known.get("shape")
+    latent = isinstance(shape, Transformer) and shape.latent_attention and "latent_attention_efficiency" in known
+    scores = positive(known, "latent_attention_efficiency" if latent else "attention_efficiency")
+    return Speeds(
         matrix_peak=_last(peak),
         matrix_rate=_last(peak * efficiency),
-        head_rate=_last(wide * wide_efficiency),
-        score_rate=_last(wide * positive(known, "attention_efficiency")),
+        head_rate=_last(wide * positive(known, "gemm_efficiency_bf16")),
+        score_rate=_last(wide * scores),
         memory_rate=_last(positive(known, "hbm_bandwidth") * positive(known, "hbm_efficiency") / ranks),
+        host_rate=_last(_host_bandwidth(known) / ranks),
         launch=_last(number(known, "kernel_launch_time")),
-        moe_floor=_last(_assumed(known, "moe_layer_floor")),
+        narrow=np.asarray([1.0 if precision in WIDE else 0.0]),
+        age=_last(software_age(known)),
+        captured=_last(_assumed(known, "captured_graphs")),
         fabric=fabric_of(known),
-        tensor_overlap=_last(_assumed(known, "tensor_parallel_overlap")),
-        expert_overlap=_last(_assumed(known, "expert_parallel_overlap")),
-        data_overlap=_last(_assumed(known, "data_parallel_overlap")),
+        overlap_tensor=_last(_assumed(known, "overlap_tensor")),
+        overlap_experts=_last(_assumed(known, "overlap_experts")),
+        overlap_gradients=_last(_assumed(known, "overlap_gradients")),
         imbalance=_last(_assumed(known, "expert_imbalance")),
     )
+
+
+def calibrated(speeds: Speeds, by: Coefficients) -> Machine:
+    """Return the machine of a design: kernels inside a training step, under software of its age."""
+    inside = np.where(speeds.narrow > 0.0, by.narrow_rate, by.product_rate)
+    return Machine(
+        matrix_peak=speeds.matrix_peak,
+        matrix_rate=np.minimum(speeds.matrix_rate * inside, speeds.matrix_peak),
+        head_rate=speeds.head_rate * by.product_rate,
+        score_rate=speeds.score_rate * by.score_rate,
+        memory_rate=speeds.memory_rate,
+        host_rate=speeds.host_rate,
+        launch=speeds.launch,
+        mixture_age=1.0 + by.mixture_drift * speeds.age,
+        eager=1.0 - by.graph_saving * speeds.captured,
+        fabric=speeds.fabric,
+        overlap_tensor=speeds.overlap_tensor,
+        overlap_experts=speeds.overlap_experts,
+        overlap_gradients=speeds.overlap_gradients,
+        imbalance=speeds.imbalance,
+        coefficients=by,
+    )
+
+
+def machine_of(known: Known, precision: str) -> Machine:
+    """Return the machine of every design of a block, as ``speeds_of`` and ``calibrated`` say."""
+    return calibrated(speeds_of(known, precision), coefficients_of(known))

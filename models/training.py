@@ -8,7 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.amounts import count as count_amounts
 from models.arithmetic import ROUNDING
+from models.coefficients import Coefficients
 from models.collectives import TOPOLOGIES
 from models.columns import columns, map_columns, rows, stack
 from models.inputs import Array, Known, ModelInputError, integer, number
@@ -17,18 +19,22 @@ from models.memory import RECOMPUTE, USABLE
 from models.operators import ELEMENT_BYTES
 from models.placement import PLACEMENTS
 from models.reasons import Reason
+from models.schedule import SCHEDULES
 from models.slot import Machine, slot
-from models.speeds import MATRIX_FORMATS, machine_of, memory_of, ranks_per_chip
+from models.speeds import MATRIX_FORMATS, curves_of, machine_of, memory_of, ranks_per_chip
 from models.step import step
 from models.training_report import Winners, infeasible, report
 from models.transformer import Transformer
-from models.work import Work, work
+from models.work import Curves, Work, charge
 
 TILE: Final = 65536
 """Elements of the widest intermediate of one tile: half of a megabyte stays in the second-level cache."""
 
 SLAB: Final = 1 << 22
 """Step times kept at once: designs x mappings."""
+
+DISPATCHES: Final = ("fused", "alltoall")
+GATHERS: Final = ("layer", "tensor")
 
 NEAR: Final = 1.05
 """A mapping is near-optimal up to this multiple of the best step time."""
@@ -59,16 +65,26 @@ def _fixed(known: Known) -> Fixed:
     return Fixed(
         **counts,
         recompute=_chosen_text(known, "recompute", RECOMPUTE),
+        sharding_group=int(_within(known, "sharding_group", np.inf)),
         sharding=-1 if sharding is None else integer(known, "optimizer_sharding"),
         placement=_chosen_text(known, "placement", PLACEMENTS),
     )
 
 
+def _within(known: Known, name: str, most: float) -> float:
+    """Return an input from 0 to ``most``, 0 when it is absent; raises ``ModelInputError`` when it is not."""
+    value = float(number(known, name)) if known.get(name) else 0.0
+    if not 0.0 <= value <= most:
+        raise ModelInputError(name, f"{name} is {value:g}; it must lie between 0 and {most:g}")
+    return value
+
+
 def cell_of(known: Known, shape: Transformer, spares: float, precision: str) -> Cell:
     """Return the structural cell of a block; ``spares`` whole domains stay out of it."""
+    sequence = integer(known, "sequence_length")
     return Cell(
         shape=shape,
-        sequence=integer(known, "sequence_length"),
+        sequence=sequence,
         batch=integer(known, "global_batch"),
         domains=integer(known, "domains") - int(spares),
         domain=integer(known, "scale_up_size") * ranks_per_chip(known),
@@ -78,14 +94,22 @@ def cell_of(known: Known, shape: Transformer, spares: float, precision: str) -> 
         fixed=_fixed(known),
         ranks_per_chip=ranks_per_chip(known),
         input_bytes=1.0 if ELEMENT_BYTES[precision] <= 1.0 else 2.0,
+        trained=_chosen_text(known, "trained_weights", ("all", "adapters"), "all") == "all",
+        packed=_within(known, "packed_length", sequence),
+        fused_dispatch=_chosen_text(known, "mixture_dispatch", DISPATCHES, "fused") == "fused",
+        bucketed=_chosen_text(known, "sharded_gathers", GATHERS, "layer") == "layer",
+        schedule=_chosen_text(known, "pipeline_schedule", SCHEDULES, "interleaved"),
+        offload=_within(known, "activation_offload", 1.0),
     )
 
 
 @lru_cache(maxsize=64)
-def prepared(cell: Cell, smallest: float, largest: float, precision: str) -> tuple[Mappings, Work]:
+def prepared(
+    cell: Cell, smallest: float, largest: float, precision: str, curves: Curves, by: Coefficients
+) -> tuple[Mappings, Work]:
     """Return the mapping table of a cell and its work, kept for the next block of the same cell."""
     table = mappings(cell, smallest, largest)
-    return table, work(cell, table, precision)
+    return table, charge(count_amounts(cell, table, precision), curves, by)
 
 
 def mesh_of(machine: Machine, memory: Array) -> tuple[int, ...]:
@@ -93,7 +117,7 @@ def mesh_of(machine: Machine, memory: Array) -> tuple[int, ...]:
     return np.broadcast_shapes(memory.shape, *(column.shape[:-1] for column in columns(machine)))
 
 
-def solve(table: Mappings, amount: Work, machine: Machine, memory: Array, cell: Cell) -> Winners:
+def solve(table: Mappings, amount: Work, machine: Machine, memory: Array) -> Winners:
     """Find the fastest legal mapping of every design; ties go to the lowest row.
 
     Step times of a slab of designs are kept for all mappings, made tile by tile; a block with more is halved along its
@@ -104,11 +128,9 @@ def solve(table: Mappings, amount: Work, machine: Machine, memory: Array, cell: 
     if designs > 1 and designs * len(table) > SLAB:
         axis = int(np.argmax(mesh))
         halves = (slice(0, mesh[axis] // 2), slice(mesh[axis] // 2, None))
-        parts = [
-            solve(table, amount, _cut_machine(machine, axis, half), _cut(memory, axis, half), cell) for half in halves
-        ]
+        parts = [solve(table, amount, _cut_machine(machine, axis, half), _cut(memory, axis, half)) for half in halves]
         return stack(parts, axis)
-    times = _times(table, amount, machine, memory, cell, mesh)
+    times = _times(table, amount, machine, memory, mesh)
     index = np.argmin(times, axis=-1)
     best = np.take_along_axis(times, index[..., None], axis=-1)
     fits = np.isfinite(times)
@@ -130,14 +152,14 @@ def _cut_machine(machine: Machine, axis: int, part: slice) -> Machine:
     return map_columns(machine, lambda column: _cut(column, axis, part))
 
 
-def _times(table: Mappings, amount: Work, machine: Machine, memory: Array, cell: Cell, mesh: tuple[int, ...]) -> Array:
+def _times(table: Mappings, amount: Work, machine: Machine, memory: Array, mesh: tuple[int, ...]) -> Array:
     """Step time of every design and mapping [s], infinite where a mapping is not legal or has no matrix rate."""
     times = np.empty((*mesh, len(table)))
     width = max(TILE // max(int(np.prod(mesh, dtype=np.int64)), 1), 16)
     for start in range(0, len(table), width):
         part = slice(start, start + width)
         tile, tile_work = rows(table, part), rows(amount, part)
-        total = step(tile, tile_work, slot(cell.shape, tile, tile_work, machine), machine).total
+        total = step(tile, tile_work, slot(tile, tile_work, machine), machine).total
         possible = legal(tile, memory[..., None], memory[..., None]) & (total < np.inf)
         times[..., part] = np.where(possible, total, np.inf)
     return times
@@ -170,12 +192,19 @@ def _with_spares(known: Known, spares: float) -> dict[str, Any]:
     precision = _chosen_text(known, "precision", MATRIX_FORMATS, "bf16")
     cell, machine = cell_of(known, shape, spares, precision), machine_of(known, precision)
     memory = memory_of(known)
-    table, amount = prepared(cell, float(memory.min()), float(memory.max()), precision)
+    table, amount = prepared(
+        cell,
+        float(memory.min()),
+        float(memory.max()),
+        precision,
+        curves_of(known, precision, latent=shape.latent_attention),
+        machine.coefficients,
+    )
     if not len(table):
         return infeasible(table.reason)
-    winners = solve(table, amount, machine, memory, cell)
+    winners = solve(table, amount, machine, memory)
     best, best_work = rows(table, winners.index[..., None]), rows(amount, winners.index[..., None])
-    times = slot(shape, best, best_work, machine)
+    times = slot(best, best_work, machine)
     whole = step(best, best_work, times, machine)
     reason = _reasons(best, winners, memory, machine)
     return report(cell, table, best, winners, times, whole, machine, reason)

@@ -15,7 +15,7 @@ from models.memory import FULL, NONE, RECOMPUTE
 from models.placement import PLACEMENTS
 from models.reasons import Reason
 from models.slot import Machine, Slot
-from models.step import STEP_OVERHEAD, Step
+from models.step import Step
 from models.transformer import forward_matrix_flops, forward_score_flops, head_parameters, model_flops_per_token
 
 
@@ -75,7 +75,7 @@ def infeasible(reason: Reason) -> dict[str, Any]:
     return unknown | nothing | blank | state
 
 
-def _times(best: Mappings, times: Slot, whole: Step) -> dict[str, Array]:
+def step_parts(best: Mappings, times: Slot, whole: Step, machine: Machine) -> dict[str, Array]:
     """Parts of the step [s]: work of a mean stage times its micro-batches, and what the schedule adds."""
     share = best.layout.micro_batches / best.layout.pipeline
     return {
@@ -90,7 +90,7 @@ def _times(best: Mappings, times: Slot, whole: Step) -> dict[str, Array]:
         "bubble_time": whole.bubble,
         "data_parallel_time": whole.data,
         "optimizer_time": whole.optimizer,
-        "overhead_time": share * times.floor + STEP_OVERHEAD,
+        "overhead_time": share * times.floor + machine.coefficients.step_overhead,
     }
 
 
@@ -98,15 +98,16 @@ def executed_flops_per_token(cell: Cell, recompute: Array) -> Array:
     """FLOPs that a trained token executes, recomputation included.
 
     Full recomputation repeats the forward pass of all layers; selective repeats the attention scores where they are
-    not fused. Unfused attention executes the whole square. The up-projections of latent attention that selective
-    recomputation repeats are left out (at most 3 %).
+    not fused. Unfused attention executes the whole square, a packed sequence only within its documents. Frozen weights
+    have no gradient. The up-projections of latent attention that selective recomputation repeats are left out (at most
+    3 %).
     """
-    shape = cell.shape
+    shape, passes = cell.shape, 3.0 if cell.trained else 2.0
     layers = forward_matrix_flops(shape) - 2.0 * head_parameters(shape)
-    scores = forward_score_flops(shape, cell.sequence, causal=cell.fused_attention)
+    scores = forward_score_flops(shape, cell.packed or cell.sequence, causal=cell.fused_attention)
     full = recompute == FULL
     scores_again = full if cell.fused_attention else recompute > NONE
-    return np.asarray(3.0 * forward_matrix_flops(shape) + full * layers + (3.0 + scores_again) * scores)
+    return np.asarray(passes * forward_matrix_flops(shape) + full * layers + (3.0 + scores_again) * scores)
 
 
 def _rates(cell: Cell, best: Mappings, whole: Step, peak: Array) -> dict[str, Array]:
@@ -116,7 +117,7 @@ def _rates(cell: Cell, best: Mappings, whole: Step, peak: Array) -> dict[str, Ar
     return {
         "tokens_per_second": tokens,
         "tokens_per_second_per_chip": per_rank * cell.ranks_per_chip,
-        "model_flops_utilisation": per_rank * model_flops_per_token(cell.shape, cell.sequence) / peak,
+        "model_flops_utilisation": per_rank * model_flops_per_token(cell.shape, cell.packed or cell.sequence) / peak,
         "hardware_flops_utilisation": per_rank * executed_flops_per_token(cell, best.layout.recompute) / peak,
     }
 
@@ -143,7 +144,7 @@ def report(
     """
     ok = reason == Reason.NONE
     need, layout = best.budget, best.layout
-    timed = _times(best, times, whole) | _rates(cell, best, whole, machine.matrix_peak)
+    timed = step_parts(best, times, whole, machine) | _rates(cell, best, whole, machine.matrix_peak)
     metrics: dict[str, Any] = {
         name: np.where(ok, np.broadcast_to(value[..., 0], ok.shape), np.nan) for name, value in timed.items()
     }

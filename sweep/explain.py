@@ -16,7 +16,8 @@ from models.inputs import ModelInputError
 from models.quantities import Quantity, quantities
 from models.reasons import REASONS
 from sweep.assembly import Origin
-from sweep.catalogue import Catalogue
+from sweep.catalogue import CALIBRATION, Catalogue
+from sweep.catalogue.training import taken
 from sweep.expressions import Expression
 from sweep.inputs import Inputs, inputs_with_origins
 from sweep.space import Value
@@ -35,8 +36,9 @@ STATUS = ("ok", "infeasible")
 class Input:
     """One input: ``value`` in ``unit``, and where it comes from.
 
-    ``kind`` is default, fact, unknown, study, axis, formula, times or derive; ``text`` the formula of a computed input;
-    ``source``, ``date`` and ``confidence`` are those of the catalogue fact behind it, ``where`` is ``file:line``.
+    ``kind`` is default, fact, unknown, study, axis, formula, times or derive; for a coefficient of the training model
+    calibration or prior. ``text`` is the formula of a computed input; ``source``, ``date`` and ``confidence`` are those
+    of the catalogue fact behind it, ``where`` is ``file:line``.
     """
 
     name: str
@@ -137,8 +139,10 @@ def explain(study: Study, catalogue: Catalogue, design: int, changes: Sequence[s
         raise inputs.error(error) from error
     with np.errstate(all="ignore"):
         added, conditions = _of_the_study(study, known)
-    listed = tuple(_input(name, inputs, catalogue, choices) for name in _in_table_order(inputs))
-    return Explanation(study.name, design, choices, listed, (*steps, *added), conditions)
+    listed = [_input(name, inputs, catalogue, choices) for name in _in_table_order(inputs)]
+    if inputs.values["phase"] == "train":
+        listed += _coefficients(catalogue)
+    return Explanation(study.name, design, choices, tuple(listed), (*steps, *added), conditions)
 
 
 def changed(changes: Sequence[str], catalogue: Catalogue) -> dict[str, Value]:
@@ -169,17 +173,17 @@ def _is_structural(name: str) -> bool:
 
 def moved(before: Explanation, after: Explanation) -> tuple[tuple[Move, ...], tuple[Move, ...]]:
     """Return the inputs and the results that differ between two explanations, in the order of the chain."""
-    inputs = _moves({each.name: each for each in before.inputs}, {each.name: each for each in after.inputs})
-    return inputs, _moves(before.outputs, after.outputs)
+    inputs, changed_inputs = ({(each.group, each.name): each for each in chain.inputs} for chain in (before, after))
+    return _moves(inputs, changed_inputs), _moves(before.outputs, after.outputs)
 
 
-def _moves(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Move, ...]:
+def _moves(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> tuple[Move, ...]:
     moves = []
-    for name in dict.fromkeys((*before, *after)):
-        old, new = (each[name].value if name in each else None for each in (before, after))
+    for key in dict.fromkeys((*before, *after)):
+        old, new = (each[key].value if key in each else None for each in (before, after))
         if old != new:
-            unit = (before.get(name) or after[name]).unit
-            moves.append(Move(name, unit, old, new, _relative(old, new)))
+            found = before.get(key) or after[key]
+            moves.append(Move(found.name, found.unit, old, new, _relative(old, new)))
     return tuple(moves)
 
 
@@ -220,7 +224,7 @@ def _holds(condition: Expression, known: Mapping[str, Any]) -> bool:
 
 
 def _in_table_order(inputs: Inputs) -> list[str]:
-    named = {*inputs.values, *inputs.origins}
+    named = {*inputs.values, *inputs.origins} - {"coefficients"}
     ordered = [name for name in quantities() if name in named]
     ordered.insert(ordered.index("workload") + 1, "shape")
     return ordered + sorted(named - set(ordered))
@@ -254,6 +258,27 @@ def _shape(name: str, inputs: Inputs, catalogue: Catalogue) -> Input:
         return Input(name, quantities()["workload"].group, "fact", entry.title, "", "fact", entry.file)
     origin = inputs.origins[name]
     return Input(name, "study", "derived", scalar(inputs.values[name]), "", origin.kind, origin.where, origin.text)
+
+
+def _coefficients(catalogue: Catalogue) -> list[Input]:
+    """Return the calibration, and what the training model takes from it for each of its coefficients."""
+    entry = catalogue.entry("calibration", CALIBRATION)
+    group = f"coefficients of the training model, calibration {entry.name}"
+    return [Input("calibration", group, "fact", entry.title, "", "calibration", entry.file)] + [
+        Input(
+            name=each.name,
+            group=group,
+            role="fact",
+            value=each.value,
+            unit=each.prior.unit,
+            kind="calibration" if each.fitted else "prior",
+            where=each.where,
+            source=each.source,
+            date=each.date,
+            confidence=each.confidence,
+        )
+        for each in taken(entry.training)
+    ]
 
 
 def _output(name: str, value: Any) -> Output:

@@ -64,8 +64,9 @@ def inputs_with_origins(
 
     Returns
     -------
-    Flat values in SI: scalars for structural quantities, ``shape`` for the shape of the model, float64 arrays that
-    broadcast against the mesh for numbers. Unknown facts are absent, or NaN where only some regions know them.
+    Flat values in SI: scalars for structural quantities, ``shape`` for the shape of the model, ``coefficients`` for
+    those of the calibration, float64 arrays that broadcast against the mesh for numbers. Unknown facts are absent, or
+    NaN where only some regions know them.
 
     Raises ``StudyError`` when the catalogue cannot describe the cell.
     """
@@ -78,6 +79,7 @@ def inputs_with_origins(
     work.take_facts(facts)
     work.take_country(_countries(catalogue, system, regions))
     work.values["shape"] = _shape(catalogue, workload)
+    work.values["coefficients"] = catalogue.coefficients()
     work.take_constants()
     work.take_axes()
     work.take_formulas(facts)

@@ -6,7 +6,7 @@ comes with the program and any folders of the user; entries are parsed when they
 
 from __future__ import annotations
 
-from sweep.catalogue.catalogue import Catalogue
+from sweep.catalogue.catalogue import CALIBRATION, Catalogue
 from sweep.catalogue.entry import KINDS, Alternative, Entry, Fact, Resolved
 
-__all__ = ["KINDS", "Alternative", "Catalogue", "Entry", "Fact", "Resolved"]
+__all__ = ["CALIBRATION", "KINDS", "Alternative", "Catalogue", "Entry", "Fact", "Resolved"]

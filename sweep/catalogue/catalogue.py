@@ -7,14 +7,16 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from models.coefficients import Coefficients
 from sweep.catalogue import fast_yaml
 from sweep.catalogue.entry import KINDS, Entry, Fact, Resolved
 from sweep.catalogue.reading import read_entry
+from sweep.catalogue.training import taken
 from sweep.errors import Problem, StudyError, nearest
 from sweep.paths import configs_dir
 
 PRICES = "parts"
-CALIBRATION = "first-pass"
+CALIBRATION = "2026-11"
 DEFAULTS = "scenario"
 LINKED = {"chip": "chips", "scale_up": "fabrics", "scale_out": "fabrics", "home_region": "regions"}
 
@@ -113,6 +115,11 @@ class Catalogue:
             _merge(resolved, shape := self.entry("workloads", workload), shape.facts)
         _merge(resolved, located := self.entry("regions", str(place)), located.facts)
         return resolved
+
+    def coefficients(self, calibration: str = CALIBRATION) -> Coefficients:
+        """Return the coefficients of the training model: those that a calibration fits, priors for the others."""
+        found = taken(self.entry("calibration", calibration).training)
+        return Coefficients(**{each.name: each.value for each in found})
 
     def digest(self) -> str:
         """Return a fingerprint of every file of the catalogue: equal digests mean equal facts."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from models.transformer import Transformer
+from sweep.catalogue.training import Training
 
 KINDS = ("chips", "systems", "fabrics", "workloads", "regions", "prices", "calibration", "defaults")
 """Folders of the catalogue, in the order in which ``show`` lists them."""
@@ -56,8 +57,9 @@ class Entry:
     ``facts`` are quantities of the model by their table names. ``published`` are facts the model does not take but that
     it is checked against or shown with. ``links`` name other entries: a system's ``chip``, ``scale_up``, ``scale_out``
     and ``home_region``. ``labels`` are plain words about it: vendor, status, country. ``sections`` hold facts for one
-    part only: per chip in a calibration, per currency under ``exchange`` in a price list. ``verified`` is False where a
-    model's shape does not add up to its published size; ``notes`` then say why.
+    part only: per chip in a calibration, per currency under ``exchange`` in a price list. ``training`` is the fit of a
+    calibration. ``verified`` is False where a model's shape does not add up to its published size; ``notes`` then say
+    why.
     """
 
     kind: str
@@ -70,6 +72,7 @@ class Entry:
     labels: Mapping[str, str] = field(default_factory=dict)
     sections: Mapping[str, Mapping[str, Fact]] = field(default_factory=dict)
     shape: Transformer | None = None
+    training: Training | None = None
     verified: bool = True
     notes: str = ""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from models.coefficients import priors
 from models.quantities import Quantity, quantities
 from models.transformer import Transformer
 from sweep.catalogue import fast_yaml
@@ -23,6 +24,7 @@ from sweep.catalogue.schema import (
     WorkloadText,
     check,
 )
+from sweep.catalogue.training import Training
 from sweep.errors import Problem, StudyError, nearest
 from sweep.units import UnitError, factor
 from sweep.yaml_source import Path_, Source, dotted
@@ -100,6 +102,7 @@ def _entry(kind: str, name: str, text: EntryText, file: _File) -> Entry:
         labels=_words(text, LABELS),
         sections=_sections(text, file),
         shape=_shape(text, file),
+        training=_training(text, file),
         verified=text.verified if isinstance(text, WorkloadText) else True,
         notes=text.notes,
     )
@@ -142,6 +145,26 @@ def _shape(text: EntryText, file: _File) -> Transformer | None:
     except TypeError as error:
         file.fault(("shape",), f"does not describe a model: {str(error).removeprefix('Transformer.__init__() ')}")
         return None
+
+
+def _training(text: EntryText, file: _File) -> Training | None:
+    if not isinstance(text, CalibrationText) or text.training is None:
+        return None
+    fit = text.training
+    if not DATE.fullmatch(fit.date):
+        file.fault(("training", "date"), f"is {fit.date!r}; write it as 2025, 2025-04 or 2025-04-16")
+    places = {name: file.source.where(("training", "coefficients", name)) for name in fit.coefficients}
+    for name, value in fit.coefficients.items():
+        prior = priors().get(name)
+        if prior is None:
+            fault = "is no coefficient of the training model" + nearest(name, priors())
+        elif not prior.minimum <= value <= prior.maximum:
+            unit = f" {prior.unit}" if prior.unit else ""
+            fault = f"is {value:g}{unit}; it must be at least {prior.minimum:g} and at most {prior.maximum:g}"
+        else:
+            continue
+        file.fault(("training", "coefficients", name), fault)
+    return Training(fit.date, fit.digest, fit.rows, dict(fit.residuals), dict(fit.coefficients), places)
 
 
 def _facts(texts: Mapping[str, FactText], path: Path_, file: _File) -> Mapping[str, Fact]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -28,6 +28,8 @@ Confidence = Literal[
     "unverified",
     "not_found",
 ]
+
+Number = Annotated[float, Field(strict=True)]
 
 SHAPE_FIELDS = tuple(field.name for field in fields(Transformer))
 
@@ -117,10 +119,21 @@ class PricesText(EntryText):
     exchange: Mapping[str, FactText] = Field(default_factory=dict)
 
 
+class TrainingText(Strict):
+    """The fit of the training model: its data, what it leaves of them, and the coefficients it gave."""
+
+    date: str
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    rows: Annotated[int, Field(strict=True, ge=1)]
+    residuals: Mapping[str, Number]
+    coefficients: Mapping[str, Number]
+
+
 class CalibrationText(EntryText):
     """Measured efficiencies: ``facts`` for a chip that is not listed, ``chips`` for those that are."""
 
     chips: Mapping[str, Mapping[str, FactText]] = Field(default_factory=dict)
+    training: TrainingText | None = None
 
 
 SCHEMAS: Mapping[str, type[EntryText]] = {
@@ -163,6 +176,8 @@ def _sentence(kind: str, path: tuple[str | int, ...], details: ErrorDetails) -> 
 def _allowed(kind: str, path: tuple[str | int, ...]) -> Iterable[str]:
     if "alternatives" in path:
         return AlternativeText.model_fields
+    if path[0] == "training":
+        return TrainingText.model_fields
     return SCHEMAS[kind].model_fields if len(path) == 1 else FactText.model_fields
 
 

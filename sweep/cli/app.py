@@ -27,6 +27,8 @@ VERBS = {
     "ls": "sweep.cli.runs",
     "status": "sweep.cli.runs",
     "verify": "sweep.cli.verify",
+    "calibrate": "sweep.cli.calibrate",
+    "accuracy": "sweep.cli.accuracy",
     "explain": "sweep.cli.explain",
     "query": "sweep.cli.query",
     "doctor": "sweep.cli.doctor",

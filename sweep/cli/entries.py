@@ -9,6 +9,7 @@ from typing import Any
 
 from models.quantities import quantities
 from sweep.catalogue import Entry, Fact
+from sweep.catalogue.training import taken
 from sweep.text import Table, number, with_unit
 from sweep.units import factor
 
@@ -28,6 +29,7 @@ KEY_LABELS: Mapping[str, Sequence[str]] = {
 }
 SHAPE_KEYS = ("layers", "hidden", "heads", "kv_heads", "experts", "experts_per_token", "vocabulary")
 FACT_COLUMNS = ("quantity", "value>", "confidence", "date", "source", "note")
+COEFFICIENT_COLUMNS = ("coefficient", "value>", "unit", "prior>", "range", "origin", "meaning")
 
 
 def human(name: str, si: float | str | None) -> float | str | None:
@@ -92,13 +94,36 @@ def heading(entry: Entry) -> list[str]:
         lines.append("shape: " + ", ".join(f"{key} {value}" for key, value in asdict(entry.shape).items() if value))
     if not entry.verified:
         lines.append("NOT VERIFIED: the shape does not add up to the published size")
+    if entry.kind == "calibration":
+        lines.append(f"training model: {_fit(entry)}")
     return lines + ([f"notes: {' '.join(entry.notes.split())}"] if entry.notes else [])
+
+
+def _fit(entry: Entry) -> str:
+    """Say what the coefficients of a calibration were fitted to, and what the fit leaves."""
+    fit = entry.training
+    if fit is None:
+        return "nothing fitted; every coefficient is its prior"
+    left = ", ".join(f"{name} {100 * value:.1f} %" for name, value in fit.residuals.items())
+    return f"{fit.source}, {fit.date}; residuals of step times: {left or 'not stated'}"
 
 
 def tables(entry: Entry) -> list[Table]:
     """Return the facts of an entry: what the model takes, then what is published besides, then its sections."""
     parts = [("facts", entry.facts), ("published, not taken by the model", entry.published), *entry.sections.items()]
-    return [_fact_table(title, facts) for title, facts in parts if facts]
+    found = [_fact_table(title, facts) for title, facts in parts if facts]
+    return [*found, _coefficient_table(entry)] if entry.kind == "calibration" else found
+
+
+def _coefficient_table(entry: Entry) -> Table:
+    table = Table("coefficients of the training model", COEFFICIENT_COLUMNS)
+    for each in taken(entry.training):
+        prior = each.prior
+        bounds = f"{number(prior.minimum)} to {number(prior.maximum)}"
+        origin = "fitted" if each.fitted else "prior"
+        cells = (number(each.value), prior.unit, number(prior.value), bounds, origin, prior.description)
+        table.rows.append((each.name, *cells))
+    return table
 
 
 def _fact_table(title: str, facts: Mapping[str, Fact]) -> Table:
@@ -151,7 +176,15 @@ def as_data(entry: Entry) -> dict[str, Any]:
         "shape": asdict(entry.shape) if entry.shape else None,
         "verified": entry.verified,
         "notes": entry.notes,
-    }
+    } | (_training_data(entry) if entry.kind == "calibration" else {})
+
+
+def _training_data(entry: Entry) -> dict[str, Any]:
+    """Return the fit of a calibration (None without one), and every coefficient of the training model under it."""
+    fit = entry.training
+    about = fit and {"date": fit.date, "digest": fit.digest, "rows": fit.rows, "residuals": dict(fit.residuals)}
+    coefficients = {each.name: asdict(each) for each in taken(entry.training)}
+    return {"training": about, "coefficients": coefficients}
 
 
 def _si_unit(name: str) -> str | None:

@@ -7,8 +7,9 @@ import io
 import itertools
 from collections.abc import Iterator
 
-from sweep.catalogue import Catalogue
+from sweep.catalogue import CALIBRATION, Catalogue
 from sweep.catalogue.entry import Resolved
+from sweep.catalogue.training import Taken, taken
 from sweep.space import Block
 from sweep.study import Study
 
@@ -40,8 +41,14 @@ def _words(block: Block, name: str) -> list[str | None]:
     return [None]
 
 
+def _coefficients(study: Study, catalogue: Catalogue) -> tuple[Taken, ...]:
+    """Return the coefficients of the training model where some design of the study trains."""
+    trains = any("train" in _words(block, "phase") for block in study.space.blocks)
+    return taken(catalogue.entry("calibration", CALIBRATION).training) if trains else ()
+
+
 def sources_csv(study: Study, catalogue: Catalogue) -> bytes:
-    """Return the table of sources: the catalogue's facts, then what the study puts in their place."""
+    """Return the table of sources: the catalogue's facts and coefficients, then what the study puts in their place."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
@@ -55,6 +62,11 @@ def _rows(study: Study, catalogue: Catalogue) -> Iterator[tuple[object, ...]]:
         yield (
             each.name, fact.value, fact.unit, fact.formula, fact.source, fact.date, fact.confidence, each.kind,
             each.entry, fact.note,
+        )  # fmt: skip
+    for coefficient in _coefficients(study, catalogue):
+        yield (
+            coefficient.name, coefficient.value, coefficient.prior.unit, "", coefficient.source, coefficient.date,
+            coefficient.confidence, "calibration", CALIBRATION, coefficient.prior.description,
         )  # fmt: skip
     for constant in study.facts:
         yield (constant.name, constant.value, "", "", "the study", "", "", "study", study.name, constant.system)

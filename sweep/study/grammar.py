@@ -192,6 +192,12 @@ class Objective(Strict):
     maximize: str | None = None
 
 
+COLUMNS = (
+    "Results in each row, in place of the usual ones; such as [step_time, step_time_low, step_time_high] for the range"
+    " that the error of the model leaves"
+)
+
+
 class StudyFile(Strict):
     """A study: what is swept, in which workloads, under which conditions, and what is kept."""
 
@@ -214,7 +220,7 @@ class StudyFile(Strict):
     metrics: dict[str, Formula] = {}
     objective: Objective | None = None
     keep: str = "all"
-    columns: list[str] = []
+    columns: Annotated[list[str], Field(description=COLUMNS)] = []
     partition: list[str] = ["system"]
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] = 0
     float_: Literal["float32", "float64"] = Field(default="float64", alias="float")

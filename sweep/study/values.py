@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.quantities import Quantity, quantities
+from models.schedule import SCHEDULES
+from models.training import DISPATCHES, GATHERS
 from sweep.catalogue import Catalogue
 from sweep.errors import nearest
 from sweep.study.faults import Faults
@@ -26,6 +28,11 @@ FIXED = {
     "phase": ("train", "serve"),
     "recompute": ("none", "selective", "full"),
     "placement": ("data", "pipeline"),
+    "attention_kernel": ("fused", "unfused"),
+    "trained_weights": ("all", "adapters"),
+    "pipeline_schedule": SCHEDULES,
+    "mixture_dispatch": DISPATCHES,
+    "sharded_gathers": GATHERS,
 }
 
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_facts import DEEPSEEK_V3, LLAMA_8B, LLAMA_405B
 
+from models.amounts import count
 from models.columns import rows
 from models.mapping import Cell, Fixed, fixed_fault, label, legal, mappings
 from models.memory import FULL, NONE, USABLE
 from models.placement import groups_available, pack, place
 from models.reasons import Reason
-from models.work import work
 
 CELL = Cell(LLAMA_405B, 8192, 2048, 16, 72, "single_tier", sequence_parallel=True, fused_attention=True, fixed=Fixed())
 MEMORY = 186e9
@@ -60,6 +60,14 @@ def test_126_layers_fit_16_stages_and_61_layers_fit_any_number():
     assert 16 in table(CELL).layout.pipeline
     stages = set(table(replace(CELL, shape=DEEPSEEK_V3)).layout.pipeline.tolist())
     assert {1.0, 4.0, 8.0, 16.0} <= stages
+
+
+@pytest.mark.parametrize("schedule", ["zero_bubble", "dualpipe"])
+def test_only_the_interleaved_schedule_is_searched_in_chunks(schedule):
+    assert set(table(CELL).layout.virtual.tolist()) == {1.0, 2.0, 4.0, 8.0}
+    assert set(table(replace(CELL, schedule=schedule)).layout.virtual.tolist()) == {1.0}
+    two = replace(CELL, schedule=schedule, fixed=Fixed(virtual=2))
+    assert set(table(two).layout.virtual.tolist()) == {2.0}
 
 
 def test_a_mapping_recomputes_no_more_than_memory_asks_for():
@@ -160,8 +168,8 @@ def test_ranks_beyond_whole_expert_groups_leave_their_tokens_to_the_others():
     assert groups.spill.tolist() == [1, 112 / 64, 1]
     cell = replace(CELL, shape=DEEPSEEK_V3, fixed=Fixed(8, 1, 1, 0, 1, 64, 1, "full", 1, "data"))
     tables = [table(replace(cell, fixed=replace(cell.fixed, data=int(size))), 1e15) for size in data]
-    flops = [work(cell, found, "bf16").routed[0].forward_flops.item() for found in tables]
-    assert flops[1] > 1.5 * flops[0] == 1.5 * flops[2]
+    routed = [count(cell, found, "bf16").routed[0].rows.item() for found in tables]
+    assert routed[1] > 1.5 * routed[0] == 1.5 * routed[2]
 
 
 def test_a_domain_of_72_can_use_64_chips_for_whole_expert_groups():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from models.memory import (
     chip_parameters,
     in_flight,
     layer_activations,
+    layer_parameters,
     layers_per_stage,
     stage_activations,
 )
@@ -123,6 +126,21 @@ def test_every_parameter_is_on_some_chip():
     held = chip_parameters(LLAMA_405B, np.float64(8), np.float64(18), np.float64(1))
     layers = 405.853e9 - 2 * 128256 * 16384
     assert float(held.dense) * 18 * 8 == pytest.approx(layers, rel=1e-3)
+
+
+def test_a_rank_holds_one_head_of_keys_and_values_at_least():
+    # eight heads on 32 ranks: every rank holds a whole one, weights and activations, not a quarter
+    eight, every = LLAMA_405B, replace(LLAMA_405B, kv_heads=32)
+    width = 2 * 128
+
+    def of(shape, tensor):
+        held = float(layer_parameters(shape, np.float64(tensor), shape.ffn_hidden))
+        kinds = {"moe": False, "sequence_parallel": True, "fused_attention": True}
+        return held, float(layer_activations(shape, np.float64(1), 8192, np.float64(tensor), np.float64(NONE), **kinds))
+
+    assert of(eight, 32) == of(every, 32)
+    for small, large, cost in zip(of(eight, 8), of(every, 8), (16384 * 3 * width, 2 * 3 * width), strict=True):
+        assert large - small == cost
 
 
 def test_narrow_products_keep_their_inputs_in_eight_bits():

@@ -1,4 +1,4 @@
-"""Closed forms of the parts of a slot and a step, one effect at a time."""
+"""Closed forms of the parts of a slot and a step, one effect at a time, for coefficients made by hand."""
 
 from __future__ import annotations
 
@@ -6,159 +6,393 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from training_facts import DEEPSEEK_V3, DGX_H100, LLAMA_8B, LLAMA_405B, MIXTRAL, NVL72, gpt, job
+from training_facts import (
+    ALONE,
+    DEEPSEEK_V3,
+    DGX_H100,
+    FREE_LINKS,
+    HAND,
+    KERNELS,
+    LLAMA_8B,
+    LLAMA_405B,
+    MIXTRAL,
+    NVL72,
+    exchanged,
+    gathered,
+    gpt,
+    job,
+    moved,
+    part,
+)
 
-from models.collectives import START
-from models.operators import OPTIMIZER_BYTES, gemm_penalty
-from models.slot import CONTEXT_EXPOSED, LAUNCHES_PER_LAYER
-from models.speeds import machine_of
-from models.step import STEP_OVERHEAD
+from models.collectives import DISPATCH, LIBRARY, START, Fabric, all_reduce, group_of
 from models.training import training_stage
 from models.transformer import active_parameters, forward_matrix_flops, forward_score_flops, head_parameters, parameters
 
-ALONE: dict[str, Any] = {
-    "tensor_parallel": 1,
-    "pipeline_parallel": 1,
-    "virtual_pipeline": 1,
-    "data_parallel": 1,
-    "context_parallel": 1,
-    "micro_batch": 1,
-    "recompute": "none",
-    "optimizer_sharding": 0,
-    "hbm_capacity": 1e15,
-}
-FREE_LINKS = {"scale_up_latency": 0.0, "scale_out_latency": 0.0}
+ONE = ALONE | {"coefficients": HAND}
+UP = 900e9 * 0.816  # rate of the links of NVL72 in a domain
+FAST_MEMORY = {"hbm_bandwidth": 1e18}
 
 
-def part(name: str, inputs: dict[str, Any]) -> float:
-    return float(training_stage(inputs)[name])
+def penalty(rows: float, columns: float, depth: float) -> float:
+    """Shape penalty of a bf16 product."""
+    return (1 + KERNELS["gemm_wave_bf16"] / (rows * columns)) * (1 + KERNELS["gemm_depth_bf16"] / depth)
 
 
 def test_time_of_one_chip_is_flops_with_their_shape_penalty():
     # one layer of a plain transformer, fast memory: 6 x weights x tokens, each product with the penalty of its sides
     shape = gpt(1, 8192, 64, vocabulary=8192)
-    inputs = job(DGX_H100 | ALONE, shape, domains=1, global_batch=1, sequence_length=8192, hbm_bandwidth=1e18)
+    inputs = job(DGX_H100 | ONE, shape, domains=1, global_batch=1, sequence_length=8192) | FAST_MEMORY
     sides = ((3 * 8192, 8192), (8192, 8192), (4 * 8192, 8192), (8192, 4 * 8192), (8192, 8192))  # the last is the head
     products = 0.0
     for columns, depth in sides:
         flops = 2 * 8192.0 * columns * depth
-        products += flops * (2 * gemm_penalty(8192, columns, depth) + gemm_penalty(depth, columns, 8192)).item()
-    scores = forward_score_flops(shape, 8192, causal=True) * 8192 * (1 + 600 / 8192) * 3.9
-    expected = products / (989e12 * 0.75) + scores / (989e12 * 0.62)
+        products += flops * (2 * penalty(8192, columns, depth) + penalty(depth, columns, 8192))
+    scores = 2 * 8192.0**3 * (1 + 1000 / 8192) * (1 + 13000 / (64 * 8192)) * (1 + HAND.attention_backward)
+    expected = products / (989e12 * 0.75 * HAND.product_rate) + scores / (989e12 * 0.62 * HAND.score_rate)
     assert part("compute_time", inputs) == pytest.approx(expected, rel=1e-9)
 
 
+def test_latent_attention_has_a_curve_of_its_own():
+    # heads of 192 and 128 in one dense layer: 4,096 tokens see half of themselves
+    shape = replace(DEEPSEEK_V3, layers=1, experts=0, experts_per_token=0)
+    inputs = job(DGX_H100 | ONE, shape, domains=1, global_batch=1, sequence_length=4096)
+    short, long = (part("compute_time", inputs | {"latent_attention_start": start}) for start in (700.0, 1700.0))
+    scores = 2 * 128 * (192 + 128) * 4096**2 / 2 * (1 + HAND.attention_backward) * (1 + 17000 / (128 * 4096))
+    assert long - short == pytest.approx(scores * 1000 / 4096 / (989e12 * 0.62 * HAND.score_rate), rel=1e-9)
+    assert part("compute_time", inputs | {"attention_start": 1700.0}) == short
+
+
+def test_products_and_their_bytes_overlap_almost_completely():
+    # infinite arithmetic and a head far larger than the layer: twice its forward bytes and those of the weight gradient
+    shape = gpt(1, 64, 1, vocabulary=1 << 20)
+    inputs = job(DGX_H100 | ONE, shape, domains=1, global_batch=1, sequence_length=256, peak_bf16=1e24)
+    words, tokens, hidden = 1 << 20, 256, 64
+    forward = 2 * ((tokens + words) * hidden + tokens * words)
+    weight = 2 * (tokens * (words + hidden) + words * hidden)
+    expected = 1.05 * (2 * forward + weight) / (3350e9 * 0.926)
+    assert part("compute_time", inputs) == pytest.approx(expected, rel=0.01)  # the layer is tiny
+
+
 def test_optimizer_moves_its_bytes():
-    inputs = job(DGX_H100 | ALONE, LLAMA_8B, domains=1, global_batch=1)
+    inputs = job(DGX_H100 | ONE, LLAMA_8B, domains=1, global_batch=1)
     stream = parameters(LLAMA_8B) / (3350e9 * 0.926)
-    assert part("optimizer_time", inputs) == pytest.approx(OPTIMIZER_BYTES * stream, rel=1e-3)
-    # Adam cannot do with less: reads a gradient, three fp32 states and writes them and a bf16 weight
-    assert part("optimizer_time", inputs) > 28 * stream
+    assert part("optimizer_time", inputs) == pytest.approx(HAND.optimizer_bytes * stream, rel=1e-5)  # final norm
 
 
-def test_a_tiny_model_is_bound_by_its_launches():
+def test_a_tiny_model_is_bound_by_its_host():
     shape = gpt(24, 128, 2, vocabulary=128)
-    inputs = job(DGX_H100 | ALONE, shape, domains=1, global_batch=10, sequence_length=128)
-    launches = 24 * LAUNCHES_PER_LAYER * 3.5e-6
-    assert part("step_time", inputs) == pytest.approx(10 * launches + STEP_OVERHEAD, rel=0.02)
+    inputs = job(DGX_H100 | ONE, shape, domains=1, global_batch=10, sequence_length=128, captured_graphs=0.0)
+    expected = 10 * 24 * HAND.layer_dispatch + HAND.step_overhead
+    assert part("step_time", inputs) == pytest.approx(expected, rel=1e-3)  # head and optimizer
+    recomputed = part("step_time", inputs | {"recompute": "full"})
+    assert recomputed - HAND.step_overhead == pytest.approx(4 / 3 * (expected - HAND.step_overhead), rel=1e-3)
 
 
-def test_a_mixture_layer_has_a_floor():
-    inputs = job(DGX_H100 | ALONE, MIXTRAL, domains=1, global_batch=1, sequence_length=128, moe_layer_floor=0.1)
-    assert part("overhead_time", inputs) > 0.8 * 32 * 0.1
+def test_captured_graphs_lower_the_host_floor():
+    shape = gpt(24, 128, 2, vocabulary=128)
+    inputs = job(DGX_H100 | ONE, shape, domains=1, global_batch=10, sequence_length=128)
+    slow = inputs | {"coefficients": replace(HAND, layer_dispatch=0.1)}  # what graphs leave is still the floor
+    eager, some, whole = (part("step_time", slow | {"captured_graphs": share}) for share in (0.0, 0.5, 1.0))
+    saved = 10 * 24 * 0.1 * HAND.graph_saving
+    assert eager - some == pytest.approx(saved / 2, rel=1e-9)
+    assert eager - whole == pytest.approx(saved, rel=1e-9)
+
+
+def test_a_large_layer_does_not_wait_for_its_host():
+    inputs = job(DGX_H100 | ONE, LLAMA_8B, domains=1, global_batch=1)
+    assert part("step_time", inputs) == part("step_time", inputs | {"captured_graphs": 0.5})
+
+
+def test_a_mixture_layer_waits_for_its_host():
+    small = job(DGX_H100 | ONE, MIXTRAL, domains=1, global_batch=1, sequence_length=128, captured_graphs=0.0)
+    few, many = (
+        part("step_time", small | {"coefficients": replace(HAND, mixture_layer_dispatch=seconds)})
+        for seconds in (0.1, 0.3)
+    )
+    assert many - few == pytest.approx(32 * 0.2, rel=1e-9)
+    aged = part(
+        "step_time", small | {"coefficients": replace(HAND, mixture_layer_dispatch=0.1), "software_date": 2025.5}
+    )
+    assert aged - few == pytest.approx(32 * 0.1 * 2 * HAND.mixture_drift, rel=1e-9)
+
+
+def test_launches_and_tails_add_to_a_layer():
+    # four products, their gradients and two attention kernels per layer; the head is one product that nothing waits for
+    inputs = job(DGX_H100 | ONE, gpt(8, 4096, 32), domains=1, global_batch=3, sequence_length=2048)
+    once = 8 * (4 * 3 * 3e-6 + 2 * 12e-6 + HAND.kernel_tails * 3.5e-6)
+    assert part("overhead_time", inputs) == pytest.approx(3 * once + HAND.step_overhead, rel=1e-9)
+    twice = 8 * (4 * 4 * 3e-6 + 3 * 12e-6 + HAND.kernel_tails * 4 / 3 * 3.5e-6)
+    full = part("overhead_time", inputs | {"recompute": "full"})
+    assert full == pytest.approx(3 * twice + HAND.step_overhead, rel=1e-9)
+
+
+def routed_time(rows: float, experts: int, rate: float) -> float:
+    """Time of the routed products of Mixtral on one chip forward and backward with fast memory [s]."""
+    total, padded = 0.0, rows * experts
+    for columns, depth in ((2 * 14336, 4096), (4096, 14336)):
+        forward = penalty(padded, columns, depth)
+        weight = penalty(experts * depth, columns, rows)
+        total += 32 * 2.0 * padded * columns * depth * (2 * forward + weight)
+    return total / (rate * HAND.grouped_rate)
 
 
 def test_imbalance_slows_the_experts_and_nothing_else():
-    inputs = job(DGX_H100 | ALONE, MIXTRAL, domains=1, global_batch=1, sequence_length=4096, hbm_bandwidth=1e18)
-    even, uneven = (part("compute_time", inputs | {"expert_imbalance": load}) for load in (1.0, 1.5))
-    experts = 6 * 4096 * 32 * 2 * 3 * 4096 * 14336 / (989e12 * 0.75 * 0.55)
-    assert uneven - even == pytest.approx(0.5 * experts, rel=0.15)  # shape penalties
+    # two of eight experts per token: 1,024 rows each, whole tiles
+    inputs = job(DGX_H100 | ONE, MIXTRAL, domains=1, global_batch=1, sequence_length=4096) | FAST_MEMORY
+    even, uneven = (training_stage(inputs | {"expert_imbalance": load}) for load in (1.0, 1.5))
+    experts = routed_time(1024, 8, 989e12 * 0.75 * HAND.product_rate)
+    difference = {name: float(uneven[name]) - float(even[name]) for name in ("compute_time", "step_time")}
+    assert difference["compute_time"] == pytest.approx(0.5 * experts, rel=1e-9)
+    assert difference["step_time"] == pytest.approx(0.5 * experts, rel=1e-9)
+
+
+def test_older_software_slows_the_experts_and_their_permutation_not_their_exchange():
+    dense = job(DGX_H100 | ONE, LLAMA_8B, domains=1, global_batch=1)
+    assert part("step_time", dense | {"software_date": 2020.0}) == part("step_time", dense)
+    older = 5 * HAND.mixture_drift  # two and a half years in half-years
+    inputs = job(DGX_H100 | ONE, MIXTRAL, domains=1, global_batch=1, sequence_length=4096)
+    today, old = (training_stage(inputs | FAST_MEMORY | {"software_date": date}) for date in (2026.5, 2024.0))
+    experts = routed_time(1024, 8, 989e12 * 0.75 * HAND.product_rate)
+    assert float(old["compute_time"]) - float(today["compute_time"]) == pytest.approx(older * experts, rel=1e-9)
+    today, old = (part("vector_time", inputs | {"software_date": date}) for date in (2026.5, 2024.0))
+    permuted = HAND.permute_bytes * 4096 * 2 * 4096 / (3350e9 * 0.926)
+    assert old - today == pytest.approx(older * 32 * (permuted + HAND.router_time), rel=1e-9)
+    exchange = expert_job(overlap_experts=0.0)
+    today, old, young = (training_stage(exchange | {"software_date": date}) for date in (2026.5, 2024.0, 2030.0))
+    assert float(old["expert_parallel_time"]) == float(today["expert_parallel_time"]) > 0
+    assert float(young["step_time"]) == float(today["step_time"])
+
+
+def test_offload_costs_only_what_outlasts_computation():
+    # a plain layer without fused attention keeps s b h (34 + 5 a s/h) bytes (Korthikanti et al. 2022, equation 1)
+    shape = gpt(8, 4096, 32, vocabulary=64)
+    inputs = job(DGX_H100 | ONE, shape, domains=1, global_batch=1, sequence_length=2048, attention_kernel="unfused")
+    plain = training_stage(inputs)
+    busy = float(plain["compute_time"]) + float(plain["vector_time"])
+    kept = 8 * 2048 * 4096 * (34 + 5 * 32 * 2048 / 4096)
+    offloaded = inputs | {"activation_offload": 0.5}
+    for rate, exposed in ((1.01 * kept / busy, 0.0), (0.5 * kept / busy, busy), (0.1 * kept / busy, 9 * busy)):
+        step = part("step_time", offloaded | {"host_bandwidth": rate})
+        assert step - float(plain["step_time"]) == pytest.approx(exposed, rel=2e-3)  # the head is not waited for
+    half = part("step_time", offloaded | {"host_bandwidth": 0.1 * kept / busy})
+    whole = part("step_time", inputs | {"activation_offload": 1.0, "host_bandwidth": 0.1 * kept / busy})
+    assert whole - half == pytest.approx(10 * busy, rel=1e-9)
 
 
 def test_tensor_parallel_messages_of_a_layer():
     # sequence parallelism: a gather and a scatter around attention and around the feed-forward part, forward exposed
-    # and backward half hidden: 4 x 1.5 per layer, and 3 for embedding and head
-    inputs = job(NVL72 | ALONE | FREE_LINKS, LLAMA_405B, domains=1, global_batch=1) | {"tensor_parallel": 8}
-    message = START + 2 * 8192 * 16384 * 7 / 8 / (900e9 * 0.816)
-    assert part("tensor_parallel_time", inputs) == pytest.approx((126 * 6 + 3) * message, rel=1e-9)
+    # and backward in part: 4 x (1 + part) per layer, and 3 for embedding and head
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_405B, domains=1, global_batch=1) | {"tensor_parallel": 8}
+    message = HAND.tensor_exposed * gathered(2 * 8192 * 16384, 8, UP)
+    time = part("tensor_parallel_time", inputs)
+    assert time == pytest.approx((126 * 4 * (1 + HAND.tensor_backward) + 3) * message, rel=1e-9)
+    again = part("tensor_parallel_time", inputs | {"recompute": "full"})
+    assert again - time == pytest.approx(126 * 4 * message, rel=1e-9)
+    # without sequence parallelism an all-reduce is both of them
+    assert part("tensor_parallel_time", inputs | {"sequence_parallel": 0}) == time
+    hidden = part("tensor_parallel_time", inputs | {"overlap_tensor": 0.5})
+    assert hidden == pytest.approx(time * (1 - 0.5 * HAND.tensor_overlap), rel=1e-9)
 
 
 def test_context_parallel_messages_of_a_layer():
     # keys and values forward and backward, and their gradients: three messages per layer
-    inputs = job(NVL72 | ALONE | FREE_LINKS, LLAMA_405B, domains=1, global_batch=1) | {"context_parallel": 8}
-    message = START + 2 * 8192 * 2 * 8 * 128 * 7 / 8 / (900e9 * 0.816)
-    assert part("context_parallel_time", inputs) == pytest.approx(CONTEXT_EXPOSED * 126 * 3 * message, rel=1e-9)
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_405B, domains=1, global_batch=1) | {"context_parallel": 8}
+    message = gathered(2 * 8192 * 2 * 8 * 128, 8, UP)
+    assert part("context_parallel_time", inputs) == pytest.approx(HAND.context_exposed * 126 * 3 * message, rel=1e-9)
 
 
 def expert_job(**inputs: Any) -> dict[str, Any]:
     fixed = {"data_parallel": 64, "expert_parallel": 64}
     default = {"shape": DEEPSEEK_V3, "domains": 1, "global_batch": 64, "sequence_length": 4096, "precision": "bf16"}
-    return NVL72 | ALONE | FREE_LINKS | fixed | default | inputs
+    return NVL72 | ONE | FREE_LINKS | fixed | default | inputs
 
 
 def test_dispatch_and_combine_run_forward_and_backward():
-    out = part("expert_parallel_time", expert_job(expert_parallel_overlap=0.0))
-    message = START + 4096 * 8 * 7168 * 2 * 63 / 64 / (900e9 * 0.816)
-    assert out == pytest.approx(58 * 4 * message, rel=1e-9)
+    out = part("expert_parallel_time", expert_job(overlap_experts=0.0))
+    message = exchanged(4096 * 8 * 7168 * 2, 64, UP)
+    assert out == pytest.approx(HAND.expert_exposed * 58 * 4 * message, rel=1e-9)
+    # products in eight bits change nothing: copies travel in sixteen, both ways
+    assert part("expert_parallel_time", expert_job(overlap_experts=0.0, precision="fp8")) == pytest.approx(out)
+    # 72 ranks for 64 experts: the tokens of all arrive on the 64 that hold them
+    spilt = part("expert_parallel_time", expert_job(overlap_experts=0.0, data_parallel=72, global_batch=72))
+    message = exchanged(4096 * 8 * 7168 * 2 * 72 / 64, 64, UP)
+    assert spilt == pytest.approx(HAND.expert_exposed * 58 * 4 * message, rel=1e-9)
+    again = part("expert_parallel_time", expert_job(overlap_experts=0.0, recompute="full"))
+    assert again == pytest.approx(1.5 * out, rel=1e-9)
 
 
 def test_computation_hides_no_more_communication_than_it_lasts():
-    # links a thousand times slower: the hidden part is that of the computation
-    slow = expert_job(scale_up_bandwidth=900e6)
-    bare, hidden = (part("expert_parallel_time", slow | {"expert_parallel_overlap": part_}) for part_ in (0.0, 1.0))
+    # links a thousand times slower: the hidden part is that of the computation of the layers
+    slow = expert_job(scale_up_bandwidth=900e6, shape=replace(DEEPSEEK_V3, vocabulary=64))
+    bare, half, hidden = (part("expert_parallel_time", slow | {"overlap_experts": part_}) for part_ in (0.0, 0.5, 1.0))
     out = training_stage(slow)
     busy = sum(float(out[name]) for name in ("compute_time", "vector_time", "recompute_time"))
-    assert 0.5 * busy < bare - hidden < 1.01 * busy
+    assert bare - hidden == pytest.approx(HAND.expert_overlap * busy, rel=1e-3)  # less the head
+    assert bare - half == pytest.approx((bare - hidden) / 2, rel=1e-9)
 
 
-def test_a_token_crosses_to_a_domain_once():
-    # eight choices over two domains: 1 - 2^-8 of the tokens go to the other, not four copies
-    inputs = expert_job(domains=2, scale_up_size=32, expert_parallel_overlap=0.0, scale_up_bandwidth=1e18)
-    message = START + 4096 * 7168 * 2 * (1 - 0.5**8) / (50e9 * 0.861)
-    assert part("expert_parallel_time", inputs) == pytest.approx(58 * 4 * message, rel=1e-9)
+def test_all_of_a_short_exchange_but_a_part_hides():
+    bare, hidden = (part("expert_parallel_time", expert_job(overlap_experts=share)) for share in (0.0, 1.0))
+    assert hidden == pytest.approx((1 - HAND.expert_overlap) * bare, rel=1e-9)
 
 
-def test_oversubscription_divides_the_interfaces():
-    plain, thin = (machine_of(NVL72 | {"oversubscription": factor}, "bf16").fabric for factor in (1.0, 4.0))
-    assert thin.out_rate.item() == plain.out_rate.item() / 4
-    assert thin.up_rate.item() == plain.up_rate.item()
+@pytest.mark.parametrize(
+    ("dispatch", "library", "copies"),
+    # eight choices over two domains: once per token 1 - 2^-8 of the tokens go to the other, once per expert four copies
+    [("fused", DISPATCH, 1 - 0.5**8), ("alltoall", LIBRARY, 4.0)],
+)
+def test_a_token_crosses_to_a_domain_once_or_once_per_expert(dispatch, library, copies):
+    inputs = expert_job(domains=2, scale_up_size=32, overlap_experts=0.0, scale_up_bandwidth=1e18)
+    message = START + library.start + moved(4096 * 7168 * 2 * copies / (50e9 * 0.861), library)
+    time = part("expert_parallel_time", inputs | {"mixture_dispatch": dispatch})
+    assert time == pytest.approx(HAND.expert_exposed * 58 * 4 * message, rel=1e-9)
 
 
-def test_scores_and_head_run_in_the_wide_format():
-    machine = machine_of(NVL72, "fp8")
-    assert machine.matrix_rate.item() == pytest.approx(5000e12 * 0.55)
-    assert machine.head_rate.item() == pytest.approx(2500e12 * 0.63)
-    assert machine.score_rate.item() == pytest.approx(2500e12 * 0.62)
+def staged_job(batch: int, rate: float, **inputs: Any) -> dict[str, Any]:
+    """Two stages of 63 layers, ``rate`` [byte/s] of the links between them, one micro-batch per sequence."""
+    fixed = {"pipeline_parallel": 2, "scale_up_bandwidth": rate / 0.816, "scale_up_latency": 0.0}
+    return job(NVL72 | ONE, LLAMA_405B, domains=1, global_batch=batch) | fixed | inputs
 
 
-def test_transfers_between_stages_fill_and_drain_the_pipeline():
-    fixed = {"pipeline_parallel": 2, "scale_up_bandwidth": 1e9, "scale_up_latency": 0.0}
-    inputs = job(NVL72 | ALONE, LLAMA_405B, domains=1, global_batch=1) | fixed
-    assert part("pipeline_time", inputs) == pytest.approx(2 * 2 * 8192 * 16384 / (1e9 * 0.816), rel=1e-6)
+@pytest.mark.parametrize("batch", [1, 2, 7])
+@pytest.mark.parametrize(
+    ("schedule", "chunks", "waiting"),
+    # one forward, one backward sends and receives between two slots; the others do so beside a slot
+    [("interleaved", 1, 2), ("interleaved", 3, 0), ("zero_bubble", 1, 0), ("dualpipe", 1, 0), ("dualpipe", 2, 0)],
+)
+def test_transfers_between_stages_delay_every_slot_of_one_forward_one_backward(batch, schedule, chunks, waiting):
+    inputs = staged_job(batch, 1e9, virtual_pipeline=chunks, pipeline_schedule=schedule)
+    transfer = START + 2 * 8192 * 16384 / 1e9
+    # and one forward and one backward fill and drain the pipeline under every schedule
+    assert part("pipeline_time", inputs) == pytest.approx((batch * waiting + 2) * transfer, rel=1e-9)
+
+
+def test_transfers_that_outlast_the_slots_of_several_chunks_set_the_pace():
+    # every micro-batch passes the boundary forward and backward once per chunk; 63 layers take less
+    inputs = staged_job(5, 1e6, virtual_pipeline=3)
+    transfer = START + 2 * 8192 * 16384 / 1e6
+    out = training_stage(inputs)
+    stages = ("compute_time", "vector_time", "overhead_time")
+    slots = sum(float(out[name]) for name in stages) - HAND.step_overhead
+    assert float(out["pipeline_time"]) == pytest.approx((5 * 2 * 3 + 2) * transfer - slots, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "left"),
+    # 16 equal stages: zero bubble leaves a third, DualPipe (p - 2)/(3 (p - 1)), two chunks half
+    [("interleaved", 1), ("zero_bubble", 1 / 3), ("dualpipe", 14 / 45)],
+)
+@pytest.mark.parametrize("chunks", [1, 2])
+def test_schedules_leave_their_part_of_the_bubble(schedule, left, chunks):
+    fixed = {"tensor_parallel": 8, "pipeline_parallel": 16, "virtual_pipeline": chunks, "pipeline_schedule": schedule}
+    inputs = job(DGX_H100 | ONE, gpt(96, 12288, 96), domains=16, global_batch=64) | fixed
+    out = training_stage(inputs)
+    whole = ("compute_time", "vector_time", "recompute_time", "tensor_parallel_time", "overhead_time")
+    slot = (sum(float(out[name]) for name in whole) - HAND.step_overhead) / 64
+    assert float(out["bubble_time"]) == pytest.approx(15 * slot * left / chunks, rel=1e-9)
 
 
 def test_gradients_without_sharding_are_all_reduced():
     # no overlap: twice 4 bytes per parameter around the ring; with a sharded optimizer 4 + 2
-    inputs = job(NVL72 | ALONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8, data_parallel_overlap=0.0)
-    ring = parameters(LLAMA_8B) * 7 / 8 / (900e9 * 0.816)
-    for sharding, moved in ((0, 8), (1, 6)):
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8, overlap_gradients=0.0)
+    gather = gathered(2 * parameters(LLAMA_8B), 8, UP)
+    for sharding, gathers in ((0, 4), (1, 3)):
         out = part("data_parallel_time", inputs | {"data_parallel": 8, "optimizer_sharding": sharding})
-        assert out == pytest.approx(moved * ring, rel=1e-3)  # starts, final norm
+        assert out == pytest.approx(gathers * gather, rel=1e-5)  # final norm
+
+
+def test_a_part_of_the_gradients_stays_exposed_whatever_computation_lasts():
+    fixed = {"data_parallel": 8, "optimizer_sharding": 1}
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8) | fixed
+    bare, some, hidden = (part("data_parallel_time", inputs | {"overlap_gradients": share}) for share in (0, 0.5, 1))
+    assert hidden == pytest.approx(HAND.gradient_exposed * bare, rel=1e-9)
+    assert some == pytest.approx((bare + hidden) / 2, rel=1e-9)
 
 
 def test_traffic_hides_behind_computation_not_behind_other_traffic():
     # the gradients can move only while the tensor-parallel messages leave the links idle
     fixed = {"tensor_parallel": 8, "data_parallel": 8, "optimizer_sharding": 1}
-    inputs = job(NVL72 | ALONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8, sequence_length=512) | fixed
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8, sequence_length=512) | fixed
     slow = {"scale_up_bandwidth": 5e9}
-    bare = part("data_parallel_time", inputs | slow | {"data_parallel_overlap": 0.0})
+    bare = part("data_parallel_time", inputs | slow | {"overlap_gradients": 0.0})
     out = training_stage(inputs | slow)
-    busy = sum(float(out[name]) for name in ("compute_time", "vector_time", "overhead_time"))
-    assert bare - float(out["data_parallel_time"]) <= busy
+    busy = sum(float(out[name]) for name in ("compute_time", "vector_time", "overhead_time")) - HAND.step_overhead
+    assert bare - float(out["data_parallel_time"]) == pytest.approx((1 - HAND.gradient_exposed) * busy, rel=1e-9)
+
+
+def sharded_job(**inputs: Any) -> dict[str, Any]:
+    fixed = {"data_parallel": 0, "optimizer_sharding": 3, "overlap_gradients": 0.0}
+    default = {"domains": 1, "global_batch": 8, "sequence_length": 4096}
+    return job(DGX_H100 | ONE, gpt(8, 4096, 32), **default) | FREE_LINKS | fixed | inputs
+
+
+@pytest.mark.parametrize(("gathers", "pieces"), [("layer", 8), ("tensor", 8 * 12)])
+def test_sharded_weights_are_gathered_layer_by_layer_or_tensor_by_tensor(gathers, pieces):
+    # per piece two gathers of 2 bytes and a reduction of 4; final norm and attention biases are not counted
+    volume = 8 / 3 * parameters(gpt(8, 4096, 32)) / pieces
+    expected = HAND.sharded_ring * 3 * pieces * gathered(volume, 8, 450e9 * 0.816)
+    assert part("data_parallel_time", sharded_job(sharded_gathers=gathers)) == pytest.approx(expected, rel=2e-3)
+
+
+def test_every_piece_of_sharded_weights_pays_the_latency_of_its_ring():
+    bare, hops = (part("data_parallel_time", sharded_job(scale_up_latency=latency)) for latency in (0.0, 1e-6))
+    assert hops - bare == pytest.approx(HAND.sharded_ring * 3 * 8 * 7 * 1e-6, rel=1e-6)
+
+
+def test_overlapped_gathers_are_exposed_where_they_outlast_computation():
+    bare, hidden = (training_stage(sharded_job(overlap_gradients=share)) for share in (0.0, 1.0))
+    traffic = float(bare["data_parallel_time"])
+    names = ("compute_time", "vector_time", "overhead_time")
+    free = sum(float(bare[name]) for name in names) - HAND.step_overhead
+    expected = (free**4 + traffic**4) ** 0.25 + HAND.sharded_exposed * traffic - free
+    assert float(hidden["data_parallel_time"]) == pytest.approx(expected, rel=1e-9)
+    assert expected < traffic
+
+
+def test_hybrid_sharding_gathers_inside_a_group_and_sums_over_the_groups():
+    # two domains of eight: gathers stay inside one, the gradients of a shard are summed over both once a step
+    two = {"domains": 2, "global_batch": 64, "scale_out_bandwidth": 5e9}
+    whole, hybrid, large = (part("data_parallel_time", sharded_job(**two, sharding_group=size)) for size in (0, 8, 16))
+    weights = parameters(gpt(8, 4096, 32))
+    inside = HAND.sharded_ring * 3 * 8 * gathered(8 / 3 * weights / 8, 8, 450e9 * 0.816)
+    mirrors = all_reduce(4 * weights / 8, group_of(2, 1), Fabric(450e9 * 0.816, 0.0, 5e9 * 0.861, 0.0))
+    assert hybrid == pytest.approx(4 * inside + float(mirrors), rel=2e-3)  # four micro-batches; as above
+    assert large == whole
+    assert hybrid < whole
+
+
+def test_frozen_sharded_weights_are_gathered_twice_and_never_reduced():
+    # two gathers of 2 bytes a layer, whatever the groups: no gradient is summed inside one or over them
+    weights, frozen = parameters(gpt(8, 4096, 32)), {"trained_weights": "adapters"}
+    gathers = HAND.sharded_ring * 2 * 8 * gathered(2 * weights / 8, 8, 450e9 * 0.816)
+    assert part("data_parallel_time", sharded_job(**frozen)) == pytest.approx(gathers, rel=2e-3)
+    hybrid = sharded_job(domains=2, global_batch=64, scale_out_bandwidth=5e9, sharding_group=8, **frozen)
+    assert part("data_parallel_time", hybrid) == pytest.approx(4 * gathers, rel=2e-3)
+
+
+def test_frozen_weights_have_no_gradients():
+    fixed = {"data_parallel": 8, "optimizer_sharding": 1, "overlap_gradients": 0.0, "trained_weights": "adapters"}
+    shape = gpt(8, 4096, 32, vocabulary=64)
+    inputs = job(NVL72 | ONE | FREE_LINKS, shape, domains=1, global_batch=8, sequence_length=2048) | fixed
+    out, full = training_stage(inputs), training_stage(inputs | {"trained_weights": "all"})
+    assert float(out["data_parallel_time"]) == 0.0
+    assert float(out["optimizer_time"]) == 0.0
+    fast = inputs | FAST_MEMORY
+    weights = 0.0
+    for columns, depth in ((3 * 4096, 4096), (4096, 4096), (4 * 4096, 4096), (4096, 4 * 4096), (64, 4096)):
+        weights += (8 if columns > 64 else 1) * 2.0 * 2048 * columns * depth * penalty(depth, columns, 2048)
+    saved = part("compute_time", fast | {"trained_weights": "all"}) - part("compute_time", fast)
+    assert saved == pytest.approx(weights / (2500e12 * 0.63 * HAND.product_rate), rel=1e-9)
+    # adapters read and write the inputs and outputs of attention, h + 3h and h + h; sums of gradients are saved
+    stream = 8000e9 * 0.925
+    added = HAND.adapter_bytes * 8 * 2048 * 6 * 4096 / stream
+    spared = HAND.accumulate_bytes * 8 * (12 * 4096**2 + 9 * 4096) / stream
+    assert float(out["vector_time"]) - float(full["vector_time"]) == pytest.approx(added - spared, rel=1e-9)
 
 
 def test_recomputation_counts_as_hardware_flops_only():
-    inputs = job(NVL72 | ALONE, LLAMA_8B, domains=1, global_batch=1)
+    inputs = job(NVL72 | ONE, LLAMA_8B, domains=1, global_batch=1)
     for recompute, passes in (("none", 3), ("full", 4)):
         out = training_stage(inputs | {"recompute": recompute})
         layers = forward_matrix_flops(LLAMA_8B) - 2 * head_parameters(LLAMA_8B)
@@ -181,8 +415,9 @@ def test_utilisation_follows_the_active_parameters():
 
 
 def test_routed_copies_move_bytes():
-    # four choices more per token: 17 bytes per copy and unit to permute, 2.5 x 4 bytes per unit of the wider layer
+    # four choices more per token: bytes per copy and unit to permute, and of the activation that reads gate and up
     few = training_stage(expert_job(shape=replace(DEEPSEEK_V3, experts_per_token=4)))
     many = training_stage(expert_job())
-    moved = 58 * 4096 * 4 * (17 * 7168 + 2.5 * 4 * 2048) / (8000e9 * 0.925)
-    assert float(many["vector_time"]) - float(few["vector_time"]) == pytest.approx(moved, rel=1e-9)
+    activation = (1 + HAND.vector_backward) * HAND.ffn_bytes * 2 * 2048
+    copied = 58 * 4096 * 4 * (HAND.permute_bytes * 7168 + activation) / (8000e9 * 0.925)
+    assert float(many["vector_time"]) - float(few["vector_time"]) == pytest.approx(copied, rel=1e-9)

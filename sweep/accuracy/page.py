@@ -1,0 +1,75 @@
+"""Write docs/accuracy.md from the predictions: ``python -m sweep.accuracy.page [FOLDER] [--check]``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sweep.accuracy import report
+from sweep.accuracy.assess import Assessment, assess
+from sweep.accuracy.choices import SPLITS, WITHOUT_CHIP, WITHOUT_SOURCE
+from sweep.catalogue import Catalogue
+from sweep.text import Table
+
+PAGE = "accuracy.md"
+WRITTEN = "<!-- Written by `python -m sweep.accuracy.page`; change the source, not this file. -->"
+
+INTRODUCTION = """\
+`supernode accuracy` predicts the step time of every published training run that the program knows and holds it against
+the measured one; this page is what it says. `--by`, `--rows`, `--plot` and `--json` show more, `--file` takes your own
+runs.
+
+An error is that of the step time: predicted over measured, less one. Where a run does not state its mapping in full,
+the model gives a range over what is not stated, and the error is the distance to that range.
+
+* **in-sample**: the shipped constants, fitted to all runs.
+* **left-out-source**: constants fitted without the sources that share authors, machines or data with the run.
+* **left-out-chip**: constants fitted without any run on the chip.
+
+Tier 1: mapping and recomputation are stated; covered where another family of sources has the same chip and number
+format. Tier 2: something is not stated. Tier 3: a chip that no other family of sources covers, whatever is stated.
+Microbenchmarks are runs on one node made to profile; they are counted apart."""
+
+
+def accuracy_page(found: Assessment) -> str:
+    """Return the page: figures to reach, errors by tier, source and chip, the worst runs, and the rows left out."""
+    tables = [
+        report.figures_table(found.figures),
+        *(report.statistics_table(found.splits[split], found.tiers, "tier", split) for split in SPLITS),
+        report.statistics_table(found.splits[WITHOUT_SOURCE], found.tiers, "kind", WITHOUT_SOURCE),
+        report.statistics_table(found.splits[WITHOUT_SOURCE], found.tiers, "source", WITHOUT_SOURCE),
+        report.statistics_table(found.splits[WITHOUT_SOURCE], found.tiers, "precision", WITHOUT_SOURCE),
+        report.statistics_table(found.splits[WITHOUT_CHIP], found.tiers, "chip", WITHOUT_CHIP),
+        report.worst_table(found.splits[WITHOUT_SOURCE], found.tiers, WITHOUT_SOURCE),
+        report.left_out_table(found.left_out),
+    ]
+    parts = ["# Accuracy", "", WRITTEN, "", INTRODUCTION, ""]
+    for table in tables:
+        parts += [f"## {table.title[0].upper()}{table.title[1:]}", "", *_markdown(table), ""]
+        if table.note:
+            parts += [f"{table.note[0].upper()}{table.note[1:]}.", ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _markdown(table: Table) -> list[str]:
+    rules = ["---:" if column.endswith(">") else "---" for column in table.columns]
+    rows = [[column.rstrip(">") for column in table.columns], rules, *table.rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page into a folder, ``docs`` when none is given; with ``--check`` say whether it is out of date."""
+    check = "--check" in arguments
+    names = [argument for argument in arguments if argument != "--check"]
+    file = Path(names[0] if names else "docs") / PAGE
+    page = accuracy_page(assess(Catalogue.load()))
+    if not check:
+        file.write_text(page, encoding="utf-8")
+    elif file.read_text(encoding="utf-8") != page:
+        sys.stderr.write(f"{file} is out of date; write it anew with: python -m sweep.accuracy.page\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

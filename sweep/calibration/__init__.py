@@ -1,0 +1,1 @@
+"""Fits of the named constants of the model to published measurements."""
