@@ -6,6 +6,7 @@ and the start of each link generation that the catalogue states (``scale_up_star
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Final
@@ -137,3 +138,21 @@ def left_out_errors(catalogue: Catalogue) -> Mapping[str, Array]:
         constants = fit(without(rows, source), first)
         found[source] = errors(own, constants)[large(own)]
     return found
+
+
+def main() -> None:
+    """Print the constants fitted to all sources, and the error on every source with constants fitted without it."""
+    catalogue = Catalogue.load()
+    rows = batches(catalogue)
+    found = fit(rows, shipped(rows))
+    lines = [f"{name:32s} {value:10.4g}" for name, value in found.values.items()]
+    lines += [f"start, shipped as {given * 1e6:4.1f} us {value:20.4g}" for given, value in found.starts.items()]
+    lines += [
+        f"{source:24s} {each.size:6d} mean {abs(each).mean():6.1%} median {np.median(abs(each)):6.1%}"
+        for source, each in left_out_errors(catalogue).items()
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
