@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sweep.answer.equal_basis import Comparison, Designs, nominal_designs, pick
 from sweep.answer.errors import ModelError, joint, model_error
 from sweep.answer.levers import Ranges, lever_ranges
+from sweep.answer.ranking import Overview, overview
 from sweep.answer.scenarios import Scenarios, scenarios_of, systems_of
 from sweep.answer.text import (
     METRICS,
@@ -48,11 +49,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The question, what holds for all comparisons, one section per comparison, and tables about all rows."""
+    """The question, what holds for all comparisons, one section per pair compared, and tables about all rows.
+
+    ``overviews`` are one per comparison where there are more than two systems.
+    """
 
     question: str
     notes: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
+    overviews: tuple[Overview, ...] = ()
     tables: tuple[Table, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
 
@@ -111,7 +116,8 @@ class _Answering:
         designs: Designs = {}
         if shown:
             designs = nominal_designs(self.connection, shown, self.systems, self.scenarios, self._shown)
-        sections = tuple(self._section(verdict, designs) for verdict in self._verdicts(comparisons))
+        verdicts = self._verdicts(comparisons)
+        sections = tuple(self._section(verdict, designs) for verdict in verdicts)
         notes = self._notes(sections, shown)
         together = {each: self._of(each, self.systems, designs) for each in shown if not self._is_pair(each)}
         tables = [
@@ -130,7 +136,20 @@ class _Answering:
             title = f"Best {headed(self.study.objective.name)} with one lever held, the others free, nominal scenario"
             tables += worth_table(worth, title, {name: headed(name) for _, _, name in worth})
             data["levers"] = plain_worth(worth)
-        return Answer(self.study.question, tuple(filter(None, notes)), sections, (*tables, outcome_table(counts)), data)
+        return Answer(
+            question=self.study.question,
+            notes=tuple(filter(None, notes)),
+            sections=sections,
+            overviews=self._overviews(verdicts),
+            tables=(*tables, outcome_table(counts)),
+            data=data,
+        )
+
+    def _overviews(self, verdicts: Sequence[Verdict]) -> tuple[Overview, ...]:
+        if len(self.systems) < 3:
+            return ()
+        compared = dict.fromkeys(verdict.comparison for verdict in verdicts)
+        return tuple(overview(each, [one for one in verdicts if one.comparison == each]) for each in compared)
 
     def _worth(self) -> Worth:
         """Return what each lever is worth; nothing without an objective, or when rows of the study are missing."""

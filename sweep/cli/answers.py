@@ -17,14 +17,15 @@ def print_answer(said: Answer) -> None:
     """Print what a run says about its study's question."""
     if said.question:
         _paragraph(said.question)
-    for section in said.sections:
+    for said_first in said.overviews or said.sections:
         answer()
-        _paragraph(section.sentence)
+        _paragraph(said_first.sentence)
     if said.notes:
         answer()
     for note in said.notes:
         _paragraph(note)
-    for table in (*(table for section in said.sections for table in section.tables), *said.tables):
+    of_sections = (table for section in said.sections for table in section.tables)
+    for table in (*(each.table for each in said.overviews), *of_sections, *said.tables):
         answer()
         answer_table(table)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 POLL = 1.0
 """Seconds between two looks at a run that is followed."""
 
+LEFT = 3
+"""Looks in a row at which no process works on a run that is followed, before it counts as interrupted."""
+
 
 @click.command()
 @click.argument("folder", default=str(RESULTS))
@@ -49,7 +52,7 @@ def _state(run: Standing) -> str:
 
 @click.command()
 @run_argument
-@click.option("--follow", is_flag=True, help="Keep showing it until the run is complete.")
+@click.option("--follow", is_flag=True, help="Keep showing it until the run is complete or interrupted.")
 @json_option
 @common_options
 def status(*, run: str | None, follow: bool, as_json: bool) -> None:
@@ -94,10 +97,12 @@ def _follow(folder: str) -> Standing:
     from sweep.cli.progress import Meter, State  # noqa: PLC0415
     from sweep.cli.standing import standing  # noqa: PLC0415
 
+    idle = 0
     with Meter(quiet=settings().verbosity < 0) as meter:
         while True:
             now = standing(folder)
             meter(State(now.chunks_done, now.chunks, now.rows, now.bytes, now.infeasible))
-            if now.complete:
+            idle = idle + 1 if now.state == "interrupted" else 0
+            if now.complete or idle == LEFT:
                 return now
             time.sleep(POLL)

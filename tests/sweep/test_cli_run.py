@@ -135,6 +135,18 @@ def test_status_follows_a_run_until_it_is_complete(run_folder, monkeypatch):
     assert states == []
 
 
+def test_status_stops_following_a_run_that_nobody_works_on(run_folder, monkeypatch):
+    done = standing.standing(str(run_folder))
+    idle, going = (replace(done, state=state, chunks_done=0) for state in ("interrupted", "running"))
+    states = [idle, going, *(runs.LEFT * [idle]), done]
+    monkeypatch.setattr(standing, "standing", lambda _: states.pop(0))
+    monkeypatch.setattr(runs, "POLL", 0.0)
+    shown = supernode("status", run_folder, "--follow").stdout
+    assert "interrupted" in shown
+    assert "Finish it with" in shown
+    assert states == [done]
+
+
 def test_a_run_that_is_going_says_how_to_finish_it(run_folder, monkeypatch):
     half = replace(standing.standing(str(run_folder)), state="running")
     monkeypatch.setattr(standing, "standing", lambda _: half)
