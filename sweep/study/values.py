@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from models.chip_cost import ASSEMBLY, YIELD_MODELS
 from models.quantities import Quantity, quantities
 from models.schedule import SCHEDULES
 from models.training import DISPATCHES, GATHERS
@@ -33,6 +34,8 @@ FIXED = {
     "pipeline_schedule": SCHEDULES,
     "mixture_dispatch": DISPATCHES,
     "sharded_gathers": GATHERS,
+    "yield_model": tuple(YIELD_MODELS),
+    "assembly_order": ASSEMBLY,
 }
 
 
