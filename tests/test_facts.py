@@ -213,11 +213,12 @@ def test_exchange_rate_agrees_with_the_report_of_the_price():
 
 def test_failure_rates_reproduce_the_run_they_come_from():
     """Llama 3 405B (arXiv 2407.21783): 419 unexpected interruptions, 16,384 H100 in 2,048 nodes, 54 days."""
-    rates = {name: CATALOGUE.entry("defaults", "scenario").facts[name].si for name in (
-        "chip_failure_rate", "host_failure_rate", "transceiver_failure_rate")}  # fmt: skip
+    names = ("chip_failure_rate", "host_failure_rate", "nic_failure_rate", "transceiver_failure_rate")
+    rates = {name: CATALOGUE.entry("defaults", "scenario").facts[name].si for name in names}
     failures = (
         16384 * rates["chip_failure_rate"]
         + 2048 * rates["host_failure_rate"]
+        + 16384 * rates["nic_failure_rate"]
         + 4 * 16384 * rates["transceiver_failure_rate"]
     )
     assert failures * 54 * 86400 == pytest.approx(419, rel=2e-3)

@@ -220,3 +220,9 @@ def test_an_unknown_country_leaves_the_status_open_once_there_are_rules() -> Non
     assert status("h100", "", "2024-06-01") == ""
     assert status("h100", "", "2022-01-01") == "free"
     assert status("ascend-910c", "", "2024-06-01", export_regime="none") == "free"
+
+
+def test_a_date_before_2022_is_refused_even_among_others() -> None:
+    """Rules older than that of October 2022 are not modelled, so nothing can be said."""
+    with pytest.raises(ModelInputError, match="rule_date 2021-12-31 lies before 2022-01-01"):
+        rules_stage(facts("h100", buyer_country="CN", rule_date=np.asarray(["2026-02-01", "2021-12-31"])))
