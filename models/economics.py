@@ -109,8 +109,9 @@ def recovery(known: Known, bought: Known) -> dict[str, Array]:
         "shell": (number_or_nan(known, "shell_life"), number_or(known, "shell_residual_fraction", 0.0)),
     }
     payments, interest = {}, np.zeros(())
+    per_second = often / YEAR
     for name, (life, worth) in terms.items():
-        unit = annuity(np.ones(()), rate, often * (life / YEAR), worth) * (often / YEAR)
+        unit = annuity(per_second, rate, per_second * life, worth)
         payments[f"annual_{name}_capital_cost"] = bought[f"{name}_cost"] * unit
         interest = interest + bought[f"{name}_cost"] * (unit - (1 - worth) / life)
     return payments | {"annual_interest_cost": interest}

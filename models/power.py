@@ -72,11 +72,12 @@ def network_powers(known: Known) -> dict[str, Array]:
     }
 
 
-def working_powers(known: Known) -> dict[str, Array]:
+def working_powers(known: Known, network: dict[str, Array]) -> dict[str, Array]:
     """Return the mean power of the cluster at work by part [W]; the parts add up to ``it_power``.
 
-    Used chips and their hosts at their mean power, the others idle on hosts at full load; fans and both fabrics at
-    full load. Conversion: what the power supplies turn into heat, ``(1 / efficiency - 1)`` of all that.
+    Used chips and their hosts at their mean power, the others idle on hosts at full load; fans and both fabrics
+    (``network``: their parts) at full load. Conversion: what the power supplies turn into heat, ``(1 / efficiency -
+    1)`` of all that.
     """
     chips, used = number(known, "chips"), number(known, "chips_used")
     chip_power, host = number_or_nan(known, "chip_power"), number_or_nan(known, "host_power")
@@ -88,7 +89,7 @@ def working_powers(known: Known) -> dict[str, Array]:
         "compute_power": used * (chip_fraction * chip_power) + idle_compute,
         "hosts_power": (used * host_fraction + idle) * host,
         "fans_power": chips * number_or(known, "fan_power", 0.0),
-    } | network_powers(known)
+    } | network
     return parts | {"conversion_loss": sum(parts.values(), np.zeros(())) * conversion_overhead(known)}
 
 
@@ -97,12 +98,15 @@ def conversion_overhead(known: Known) -> Array:
     return np.asarray(1 / number_or(known, "power_conversion_efficiency", 1.0) - 1)
 
 
-def peak_power(known: Known, cap: Array) -> Array:
-    """Return the IT power with every chip at ``cap`` of its design power and every other part at its own [W]."""
-    chips = number(known, "chips")
-    servers = cap * number_or_nan(known, "chip_power") + number_or_nan(known, "host_power")
-    parts = chips * (servers + number_or(known, "fan_power", 0.0)), *network_powers(known).values()
-    return np.asarray(sum(parts, np.zeros(())) * (1 + conversion_overhead(known)))
+def peak_powers(known: Known, network: Array) -> tuple[Array, Array]:
+    """Return the IT power with every chip at its cap, and at its design power; every other part at its own [W]."""
+    chips, chip_power = number(known, "chips"), number_or_nan(known, "chip_power")
+    other = chips * (number_or_nan(known, "host_power") + number_or(known, "fan_power", 0.0)) + network
+    drawn = 1 + conversion_overhead(known)
+    design = (chips * chip_power + other) * drawn
+    if known.get("power_cap") is None:
+        return design, design
+    return (chips * (number(known, "power_cap") * chip_power) + other) * drawn, design
 
 
 def annual_energy(known: Known, it_power: Array, it_power_design: Array) -> Array:
@@ -146,16 +150,18 @@ def power_stage(known: Known) -> dict[str, Any]:
     restarts included. Reads ``goodput`` and, in training, ``time_to_train``, so it runs after reliability.
     """
     pue = number_or_nan(known, "power_usage_effectiveness")
-    powers = working_powers(known)
+    parts = network_powers(known)
+    network = parts["scale_up_power"] + parts["scale_out_power"] + parts["optics_power"]
+    powers = working_powers(known, parts)
     it_power = sum(powers.values(), np.zeros(()))
-    peak = peak_power(known, number_or(known, "power_cap", 1.0))
+    peak, design = peak_powers(known, network)
     useful_rate = number_or_nan(known, "tokens_per_second") * number_or_nan(known, "goodput")
     run = it_power * pue * number_or_nan(known, "time_to_train")
-    year = annual_energy(known, it_power, peak_power(known, np.ones(())))
+    year = annual_energy(known, it_power, design)
     intensity = number_or_nan(known, "carbon_intensity")
     metrics = powers | {
         "chip_power_mean": power_fractions(known)[0] * number_or_nan(known, "chip_power"),
-        "network_power": powers["scale_up_power"] + powers["scale_out_power"] + powers["optics_power"],
+        "network_power": network,
         "it_power": it_power,
         "it_power_peak": peak,
         "facility_power": peak * pue,

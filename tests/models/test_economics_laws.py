@@ -133,6 +133,21 @@ def test_costs_are_affine_and_do_not_fall_in_each_price(price: str) -> None:
             assert high >= middle >= low, name
 
 
+RATES = ("staff_multiplier", "import_tariff", "server_tariff", "network_tariff", "storage_tariff", "colocation_share")
+
+
+@pytest.mark.parametrize("rate", [*RATES, "maintenance_fraction", "transceiver_replacement_rate", "wafer_premium"])
+@pytest.mark.parametrize("markup", [None, 5.0])
+def test_costs_are_affine_in_each_rate_on_a_price(rate: str, markup: float | None) -> None:
+    """A break-even in one of them is where two straight lines meet."""
+    known = CLUSTER | ({} if markup is None else {"chip_markup": markup})
+    metrics = chain(known | {rate: np.asarray([0.0, 0.4, 0.8])})
+    for name in MONEY:
+        if name in metrics:
+            low, middle, high = np.broadcast_to(metrics[name], 3)
+            assert high - middle == pytest.approx(middle - low, rel=1e-6, abs=1e-12 * abs(middle)), name
+
+
 @given(rate=st.floats(1e-12, 1.0), years=st.floats(0.5, 60))
 def test_capital_recovery_lies_above_interest_and_above_straight_line(rate: float, years: float) -> None:
     factor = capital_recovery_factor(np.asarray(rate), np.asarray(years))
@@ -205,6 +220,7 @@ AXES: dict[str, Any] = {
     "scale_up_bandwidth": 392e9 * np.asarray([0.25, 1.0]),
     "wacc": np.asarray([0.0, 0.05, 0.13]),
     "chip_failure_rate": np.asarray([0.0, 0.09]) / YEAR,
+    "power_cap": np.asarray([0.7, 1.0]),
 }
 
 
@@ -231,7 +247,7 @@ def test_open_mesh_dense_arrays_and_scalars_agree_to_the_bit(phase: str) -> None
 def test_a_mesh_stays_as_small_as_what_it_depends_on() -> None:
     mesh = chain(CLUSTER | open_mesh())
     assert mesh["cost_per_token"].shape == tuple(len(axis) for axis in AXES.values())
-    assert mesh["annual_cost"].size == 3 * 2 * 4 * 2 * 3
+    assert mesh["annual_cost"].size == 3 * 2 * 4 * 2 * 3 * 2
     assert mesh["equipment_cost"].size == 4 * 2
-    assert mesh["annual_energy_cost"].size == 3 * 2
+    assert mesh["annual_energy_cost"].size == 3 * 2 * 2
     assert mesh["goodput"].size == 2
