@@ -15,6 +15,7 @@ from models.arithmetic import number_or, ratio
 from models.inputs import Array, Known, ModelInputError, number, number_or_nan
 
 WAFER_DIAMETER = 0.3
+ASSEMBLY = ("chip_last", "chip_first")
 
 
 def poisson_yield(defects: Array, _shape: Array) -> Array:
@@ -87,11 +88,39 @@ def chip_last_cost(contents: Array, carrier: Array, dies: Array, bonding_yield: 
     return np.asarray((contents + carrier) / (bonding_yield**dies * packaging_yield), dtype=np.float64)
 
 
+def chip_first_cost(
+    contents: Array, carrier: Array, dies: Array, bonding_yield: Array, packaging_yield: Array, carrier_yield: Array
+) -> Array:
+    """Return the cost of a package built chip-first: ``(contents + carrier) / (y_carrier y_bond^n y_pack)``.
+
+    The carrier is made around the dies, so a bad carrier scraps good dies: dearer than chip-last, where only carriers
+    that test good are used, by ``contents (1 / y_carrier - 1) / (y_bond^n y_pack)``. ``carrier`` here is one carrier
+    started, not one that is good [USD]. Chiplet Actuary (Feng and Ma 2022, arXiv:2203.12268).
+    """
+    return chip_last_cost(contents, carrier, dies, bonding_yield, packaging_yield) / carrier_yield
+
+
+def package_cost(known: Known, contents: Array, dies: Array) -> Array:
+    """Return the cost of a whole package in the order of assembly of the design [USD].
+
+    ``packaging_price`` is that of one carrier started; ``carrier_yield`` is 1 where it is of good ones.
+    """
+    order = known.get("assembly_order", "chip_last")
+    if order not in ASSEMBLY:
+        raise ModelInputError("assembly_order", f"assembly_order {order!r} is not one of {', '.join(ASSEMBLY)}")
+    carrier, carrier_yield = number_or_nan(known, "packaging_price"), number_or(known, "carrier_yield", 1.0)
+    yields = number_or(known, "bonding_yield", 1.0), number_or(known, "packaging_yield", 1.0)
+    if order == "chip_first":
+        return chip_first_cost(contents, carrier, dies, *yields, carrier_yield)
+    return chip_last_cost(contents, carrier / carrier_yield, dies, *yields)
+
+
 def chip_cost_metrics(known: Known) -> dict[str, Array]:
     """Return ``die_yield``, ``die_cost`` and ``chip_cost``; empty when no wafer price is given.
 
     The yield is that of ``yield_model`` at the defect density, unless the study fixes ``die_yield`` itself (yields in
-    the press are of this kind). Memory is charged per byte of the chip's HBM.
+    the press are of this kind). Memory is charged per byte of the chip's HBM. ``wafer_premium`` is what more patterning
+    steps add to a wafer's price, such as making 5 nm without extreme ultraviolet light.
     """
     if known.get("wafer_price") is None:
         return {}
@@ -104,13 +133,8 @@ def chip_cost_metrics(known: Known) -> dict[str, Array]:
     fixed = known.get("die_yield") is not None
     good = number(known, "die_yield") if fixed else YIELD_MODELS[model](defects, number_or_nan(known, "yield_shape"))
     sellable = salvaged_yield(good, number_or(known, "die_salvage", 0.0))
-    cost = die_cost(number(known, "wafer_price"), dies_per_wafer(area), sellable)
+    wafer = number(known, "wafer_price") * (1 + number_or(known, "wafer_premium", 0.0))
+    cost = die_cost(wafer, dies_per_wafer(area), sellable)
     contents = count * cost + number_or_nan(known, "hbm_capacity") * number_or_nan(known, "memory_price")
-    package = chip_last_cost(
-        contents,
-        number_or_nan(known, "packaging_price"),
-        count,
-        number_or(known, "bonding_yield", 1.0),
-        number_or(known, "packaging_yield", 1.0),
-    )
-    return {"die_yield": good, "die_cost": cost, "chip_cost": package + number_or(known, "chip_test_price", 0.0)}
+    built = package_cost(known, contents, count) + number_or(known, "chip_test_price", 0.0)
+    return {"die_yield": good, "die_cost": cost, "chip_cost": built}

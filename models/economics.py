@@ -1,10 +1,10 @@
 """Money: what a cluster costs to buy, to run for a year, and per hour, token and training run.
 
 Conventions. One currency of one year, USD as the catalogue states them. A year has 8,760 hours; interest compounds
-yearly and payments are made at the end of a year. Every cost is affine in every price, and homogeneous of degree one
-in all prices together. A cluster costs money all year and earns it in the fraction ``utilisation`` of the year: costs
-per hour, token and run spread the whole year's cost over the paid time. An unknown price makes what depends on it
-unknown.
+``payments_per_year`` times a year (once unless set) and payments are made at the end of each period. Every cost is
+affine in every price, and homogeneous of degree one in all prices together. A cluster costs money all year and earns
+it in the fraction ``utilisation`` of the year: costs per hour, token and run spread the whole year's cost over the paid
+time. An unknown price makes what depends on it unknown.
 """
 
 from __future__ import annotations
@@ -58,50 +58,111 @@ def scale_out_price(known: Known) -> Array:
     )
 
 
-def capital(known: Known) -> dict[str, Array]:
-    """Return equipment, network, shell and capital cost [USD].
+def network_price(known: Known) -> Array:
+    """Return the price of both fabrics of all chips bought [USD]; the scale-up part grows with its bandwidth."""
+    bandwidth = number_or_nan(known, "scale_up_bandwidth")
+    scale_up = number(known, "chips") * (number_or(known, "scale_up_price_per_bandwidth", 0.0) * bandwidth)
+    return scale_up + scale_out_price(known)
 
-    Equipment: chips with their host share, both fabrics and storage, times ``1 + installation_fraction +
-    import_tariff``. The network is the part of both fabrics in it. Shell: price per watt of provisioned IT power, which
-    is how construction is priced; cooling and losses are in the price, so PUE does not enter.
+
+def capital(known: Known) -> dict[str, Array]:
+    """Return the capital cost by class of asset, and of all equipment and everything [USD].
+
+    Servers (chips with their host share), network (both fabrics) and storage each cost their price times ``1 +
+    installation_fraction + import_tariff + tariff of the class``; together they are the equipment. Shell: price per
+    watt of the provisioned IT power that stands in a building of one's own, which is how construction is priced;
+    cooling and losses are in the price, so PUE does not enter.
     """
     chips = number(known, "chips")
-    bandwidth = number_or_nan(known, "scale_up_bandwidth")
-    network = chips * (number_or(known, "scale_up_price_per_bandwidth", 0.0) * bandwidth) + scale_out_price(known)
+    prices = {
+        "server": chips * number_or_nan(known, "chip_price"),
+        "network": network_price(known),
+        "storage": chips * number_or(known, "storage_price_per_chip", 0.0),
+    }
     extra = 1 + number_or(known, "installation_fraction", 0.0) + number_or(known, "import_tariff", 0.0)
-    nodes = chips * (number_or_nan(known, "chip_price") + number_or(known, "storage_price_per_chip", 0.0))
-    equipment = (nodes + network) * extra
-    shell = number_or_nan(known, "shell_price_per_power") * number_or_nan(known, "it_power_peak")
-    return {
+    parts = {name: price * (extra + number_or(known, f"{name}_tariff", 0.0)) for name, price in prices.items()}
+    equipment = parts["server"] + parts["storage"] + parts["network"]
+    owned = 1 - number_or(known, "colocation_share", 0.0)
+    shell = number_or_nan(known, "shell_price_per_power") * owned * number_or_nan(known, "it_power_peak")
+    return {f"{name}_cost": cost for name, cost in parts.items()} | {
         "equipment_cost": equipment,
-        "network_cost": network * extra,
         "shell_cost": shell,
         "capital_cost": equipment + shell,
     }
 
 
-def annual_costs(known: Known, equipment: Array, shell: Array) -> dict[str, Array]:
+def recovery(known: Known, bought: Known) -> dict[str, Array]:
+    """Return the capital recovered in a year by class of asset, and the part of all of it that is interest [USD/s].
+
+    Each class has its own life n and residual value; network and storage take those of the equipment where nothing
+    else is said, as servers do. With ``payments_per_year`` m the nominal rate is compounded m times a year. Interest
+    is what lies above straight-line recovery ``P (1 - residual_fraction) / n``.
+    """
+    often = number_or(known, "payments_per_year", 1.0)
+    rate = number_or_nan(known, "wacc") / often
+    equipment_life = number_or_nan(known, "equipment_life")
+    residual = number_or(known, "residual_fraction", 0.0)
+    terms = {
+        "server": (equipment_life, residual),
+        "network": (_own(known, "network_life", equipment_life), _own(known, "network_residual_fraction", residual)),
+        "storage": (_own(known, "storage_life", equipment_life), _own(known, "storage_residual_fraction", residual)),
+        "shell": (number_or_nan(known, "shell_life"), number_or(known, "shell_residual_fraction", 0.0)),
+    }
+    payments, interest = {}, np.zeros(())
+    per_second = often / YEAR
+    for name, (life, worth) in terms.items():
+        unit = annuity(per_second, rate, per_second * life, worth)
+        payments[f"annual_{name}_capital_cost"] = bought[f"{name}_cost"] * unit
+        interest = interest + bought[f"{name}_cost"] * (unit - (1 - worth) / life)
+    return payments | {"annual_interest_cost": interest}
+
+
+def _own(known: Known, name: str, general: Array) -> Array:
+    """Return what holds for one class of asset, or what holds for all equipment where nothing is said of the class."""
+    return general if known.get(name) is None else number(known, name)
+
+
+def staff_cost(known: Known) -> Array:
+    """Return the operating staff [USD/s]: per provisioned IT power and per scale-up domain, times the multiplier.
+
+    The multiplier is the software's maturity: three to five is claimed, without a source, of one vendor's.
+    """
+    per_power = number_or_nan(known, "staff_cost") * number_or(known, "staff_multiplier", 1.0)
+    per_system = number_or(known, "staff_cost_per_system", 0.0) * number_or(known, "staff_multiplier", 1.0)
+    return per_power * number_or_nan(known, "it_power_peak") + per_system * number_or(known, "domains", 1.0)
+
+
+def maintenance_cost(known: Known, equipment: Array) -> Array:
+    """Return maintenance [USD/s]: a fraction of the equipment, and new optical modules for those that fail.
+
+    ``modules x transceiver_replacement_rate x transceiver_price``, over the modules of both fabrics. Modules fail more
+    often than they stop a job, so this is not the rate of interruptions.
+    """
+    general = number_or_nan(known, "maintenance_fraction") * equipment
+    if known.get("transceiver_replacement_rate") is None:
+        return np.asarray(general)
+    modules = number_or(known, "scale_up_transceivers", 0.0) + number_or_nan(known, "scale_out_transceivers")
+    replaced = modules * number(known, "transceiver_replacement_rate")
+    return general + replaced * number_or_nan(known, "transceiver_price")
+
+
+def annual_costs(known: Known, bought: Known) -> dict[str, Array]:
     """Return the costs of a year, each as a rate [USD/s].
 
-    Capital: annuity of equipment (life, residual value) and of the shell (its own life). Energy: price times the
-    year's facility energy, and the demand charge on facility power. Staff: per provisioned IT power, times the software
-    multiplier. Colocation: rent per provisioned IT power, instead of a shell of one's own. Maintenance: a fraction of
-    the equipment per year.
+    Capital: what is recovered of all classes of asset. Energy: price times the year's facility energy, and the demand
+    charge on facility power. Colocation: rent of the share of the provisioned IT power that stands in rented space.
     """
-    wacc = number_or_nan(known, "wacc")
-    residual = number_or(known, "residual_fraction", 0.0)
-    equipment_payment = annuity(equipment, wacc, number_or_nan(known, "equipment_life") / YEAR, residual)
-    shell_payment = annuity(shell, wacc, number_or_nan(known, "shell_life") / YEAR)
+    classes = recovery(known, bought)
+    payments = (classes[f"annual_{name}_capital_cost"] for name in ("server", "network", "storage", "shell"))
     energy = number_or_nan(known, "power_price") * (number_or_nan(known, "annual_energy") / YEAR)
     demand = number_or(known, "demand_charge", 0.0) * number_or_nan(known, "facility_power")
-    provisioned = number_or_nan(known, "it_power_peak")
-    staff_cost = number_or_nan(known, "staff_cost") * number_or(known, "staff_multiplier", 1.0)
-    return {
-        "annual_capital_cost": (equipment_payment + shell_payment) / YEAR,
+    rented = number_or(known, "colocation_share", 0.0) * number_or_nan(known, "it_power_peak")
+    return classes | {
+        "annual_capital_cost": sum(payments, np.zeros(())),
         "annual_energy_cost": energy + demand,
-        "annual_staff_cost": staff_cost * provisioned,
-        "annual_colocation_cost": number_or(known, "colocation_rent", 0.0) * provisioned,
-        "annual_maintenance_cost": number_or_nan(known, "maintenance_fraction") * equipment,
+        "annual_staff_cost": staff_cost(known),
+        "annual_colocation_cost": number_or(known, "colocation_rent", 0.0) * rented,
+        "annual_maintenance_cost": maintenance_cost(known, bought["equipment_cost"]),
     }
 
 
@@ -147,14 +208,15 @@ def economics_stage(known: Known) -> dict[str, Any]:
     if known.get("chip_markup") is not None:
         known = {**known, "chip_price": number_or_nan(built, "chip_cost") * number(known, "chip_markup")}
     bought = capital(known)
-    parts = annual_costs(known, bought["equipment_cost"], bought["shell_cost"])
+    parts = annual_costs(known, bought)
     other = parts["annual_capital_cost"] + parts["annual_maintenance_cost"]
     running = parts["annual_energy_cost"] + (parts["annual_staff_cost"] + parts["annual_colocation_cost"])
     annual = other + running
     unit = ratio(np.ones(()), number(known, "chips") * number_or_nan(known, "utilisation"))
     peak = number_or_nan(known, f"peak_{text(known, 'precision')}")
-    life = number_or_nan(known, "equipment_life") / YEAR
-    worth = ratio(np.asarray(YEAR), capital_recovery_factor(number_or_nan(known, "wacc"), life))
+    often = number_or(known, "payments_per_year", 1.0)
+    life = often * (number_or_nan(known, "equipment_life") / YEAR)
+    worth = ratio(np.asarray(YEAR), often * capital_recovery_factor(number_or_nan(known, "wacc") / often, life))
     metrics = (
         built
         | bought

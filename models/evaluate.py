@@ -13,6 +13,7 @@ from models.fabric import fabric_stage
 from models.inputs import Known, ModelInputError, integer, text
 from models.intervals import interval_stage
 from models.power import power_stage
+from models.power_cap import capped, uncapped_utilisation
 from models.reliability import reliability_stage
 from models.serving import serving_stage
 from models.training import training_stage
@@ -42,11 +43,13 @@ def size_stage(known: Known) -> dict[str, Any]:
 
 
 def performance_stage(known: Known) -> dict[str, Any]:
-    """Run the stage of the phase: training or serving."""
+    """Run the stage of the phase, training or serving, on chips at the clock of their power cap."""
     phase = text(known, "phase")
     if phase not in PHASES:
         raise ModelInputError("phase", f"phase is {phase!r}; it must be one of {', '.join(PHASES)}")
-    return PHASES[phase](known)
+    inputs = capped(known)
+    metrics = PHASES[phase](inputs)
+    return metrics if inputs is known else metrics | uncapped_utilisation(known, metrics)
 
 
 STAGES: Final[tuple[Stage, ...]] = (

@@ -41,6 +41,9 @@ RULE_2022, RULE_2023, LETTER_2025, TARIFF_2026, RULE_2026 = (
     "2026-01-15",
 )
 
+EARLIEST = "2022-01-01"
+"""First date the model speaks of: nothing is controlled until October 2022, and older rules are not in."""
+
 CHINA = frozenset({"CN", "HK", "MO"})
 ARMS_EMBARGO = CHINA.union(
     "AF BY MM KH CF CD CU ER HT IR IQ KP LB LY NI RU SO SS SD SY VE ZW".split()  # noqa: SIM905  # codes read as a list
@@ -154,8 +157,15 @@ def lies_in(countries: Texts, group: frozenset[str]) -> NDArray[np.bool_]:
 
 
 def rule_dates(known: Known) -> Texts:
-    """Return the dates whose rules apply; texts of the form YYYY-MM-DD, which sort as dates do."""
-    return np.asarray(known.get("rule_date", RULE_2026), dtype=np.str_)
+    """Return the dates whose rules apply; texts of the form YYYY-MM-DD, which sort as dates do.
+
+    Raises ``ModelInputError`` for a date before 2022, whose rules the model does not know.
+    """
+    dates = np.asarray(known.get("rule_date", RULE_2026), dtype=np.str_)
+    if (dates < EARLIEST).any():
+        early = str(dates[dates < EARLIEST].ravel()[0])
+        raise ModelInputError("rule_date", f"rule_date {early} lies before {EARLIEST}, the first date with known rules")
+    return dates
 
 
 def export_status(known: Known, performance: Array, region: Texts) -> Texts:

@@ -5,7 +5,6 @@ Failures are independent and memoryless; their rates add. Rates are of failures 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -14,19 +13,35 @@ from models.arithmetic import number_or, ratio
 from models.inputs import Array, Known, number, number_or_nan, text
 from models.reasons import Reason
 
+SWITCHES = ("scale_up_switch_chips", "scale_up_spine_chips", "scale_out_switches")
+LARGEST = 1 - 2**-53
+"""Largest share of the time that a domain is out, for its logarithm."""
 
-def job_failure_rate(known: Known) -> Array:
-    """Return the failures per second of a job on all used chips [1/s].
 
-    ``chips_used x (chip rate + host rate / chips_per_node) + modules x module rate``, where the optical modules of
-    both fabrics are taken in proportion to the chips used.
+def failures_by_component(known: Known) -> dict[str, Array]:
+    """Return the failures per second that stop a job on all used chips, by the component that fails [1/s].
+
+    Chips and hosts of the chips used; network interfaces, switches (switch chips of the scale-up fabric and switches
+    of the other) and optical modules of both fabrics in proportion to the chips used. A component whose rate is zero
+    fails never, known count or not; one without a stated rate but the three the model needs does not fail either.
     """
     used = number(known, "chips_used")
-    per_chip = number_or_nan(known, "chip_failure_rate")
-    per_chip = per_chip + number_or_nan(known, "host_failure_rate") / number_or_nan(known, "chips_per_node")
-    modules = number_or_nan(known, "scale_up_transceivers") + number_or_nan(known, "scale_out_transceivers")
     share = used / number(known, "chips")
-    return np.asarray(used * per_chip + share * modules * number_or_nan(known, "transceiver_failure_rate"))
+    switches = sum((number_or(known, name, 0.0) for name in SWITCHES), np.zeros(()))
+    modules = number_or_nan(known, "scale_up_transceivers") + number_or_nan(known, "scale_out_transceivers")
+    hosts = used / number_or_nan(known, "chips_per_node")
+    return {
+        "chip_failures": used * number_or_nan(known, "chip_failure_rate"),
+        "host_failures": hosts * number_or_nan(known, "host_failure_rate"),
+        "nic_failures": share * _failures(number_or_nan(known, "nics"), number_or(known, "nic_failure_rate", 0.0)),
+        "switch_failures": share * _failures(switches, number_or(known, "switch_failure_rate", 0.0)),
+        "transceiver_failures": share * (modules * number_or_nan(known, "transceiver_failure_rate")),
+    }
+
+
+def _failures(count: Array, rate: Array) -> Array:
+    """Return ``count x rate``, zero where the rate is, even of an unknown count."""
+    return np.where(rate == 0, 0.0, count * rate)
 
 
 def optimal_checkpoint_interval(failure_rate: Array, write_time: Array) -> Array:
@@ -51,39 +66,46 @@ def effective_training_time_ratio(failure_rate: Array, write_time: Array, restar
     return np.asarray(np.maximum((1 - failure_rate * restart_time - lost) / (1 + lost), 0))
 
 
-def spares_suffice(broken: Array, spares: Array) -> Array:
-    """Return the probability that no more domains are broken than spares stand by.
+def spares_suffice(out: Array, domains: Array, spares: Array) -> Array:
+    """Return the probability that no more domains are out than spares stand by.
 
-    ``broken`` m: mean number of domains out at one time; ``spares`` s: whole domains held. Poisson:
-    ``sum over k <= s of m^k e^-m / k!``; 1 when nothing is ever out. Terms are added until they change no element, so
-    a result does not depend on the others in its block.
+    ``out`` p: share of its time that one domain is out; ``domains`` N, the spares among them; ``spares`` s: whole
+    domains. Domains fail independently, so the number out is binomial: ``sum over k <= s of C(N, k) p^k (1-p)^(N-k)``,
+    as Google plans its cubes (Zu et al., NSDI 2024); 1 when nothing is ever out. Terms are added until they change no
+    element, so a result does not depend on the others in its block.
     """
-    if not (broken > 0).any():
-        return np.where(np.isnan(broken + spares), np.nan, 1.0)
-    total = np.zeros(np.broadcast_shapes(np.shape(broken), np.shape(spares)))
-    log_mean = np.log(np.where(broken > 0, broken, 1))
+    unknown = np.isnan(out + domains + spares)
+    if not (out > 0).any():
+        return np.where(unknown, np.nan, 1.0)
+    odds = np.log(np.where(out > 0, out, 0.5)) - np.log1p(-np.minimum(out, LARGEST))
+    log_term = domains * np.log1p(-np.minimum(out, LARGEST))
+    total = np.zeros(np.broadcast_shapes(np.shape(out), np.shape(domains), np.shape(spares)))
     most = 0 if np.isnan(spares).all() else int(np.nanmax(spares))
     for k in range(most + 1):
-        term = np.exp(k * log_mean - broken - math.lgamma(k + 1))
-        added = np.where(spares >= k, total + term, total)
-        if np.array_equal(added, total, equal_nan=True) and not (k <= broken).any():
+        added = np.where(spares >= k, total + np.exp(log_term), total)
+        if np.array_equal(added, total, equal_nan=True) and not (k <= out * domains).any():
             break
         total = added
-    return np.where(np.isnan(broken + spares), np.nan, np.where(broken > 0, np.minimum(total, 1), 1.0))
+        with np.errstate(divide="ignore"):  # no more can be out than there are
+            log_term = log_term + odds + np.log(np.maximum(domains - k, 0) / (k + 1))
+    return np.where(unknown, np.nan, np.where(out > 0, np.minimum(total, 1), 1.0))
 
 
 def training_goodput(known: Known, failure_rate: Array) -> Array:
     """Return the effective training time ratio times the share of time in which no more domains are out than spares.
 
-    A failed domain is out for ``repair_time`` after the job has restarted; while more are out than spares
+    A failed domain is out for ``t = repair_time`` after the job has restarted: ``r t / (1 + r t)`` of the time at r
+    failures per second and domain. While more are out than spares
     (``spare_fraction`` of the domains bought) stand by, the job waits. A repair time of zero means that domains come
     back with the restart, and spares then have nothing to do.
     """
     running = effective_training_time_ratio(
         failure_rate, number_or_nan(known, "checkpoint_write_time"), number_or_nan(known, "restart_time")
     )
-    spares = np.floor(number_or(known, "spare_fraction", 0.0) * number(known, "domains") * (1 + 1e-12))
-    return running * spares_suffice(failure_rate * number_or(known, "repair_time", 0.0), spares)
+    domains = number(known, "domains")
+    spares = np.floor(number_or(known, "spare_fraction", 0.0) * domains * (1 + 1e-12))
+    broken = failure_rate / domains * number_or(known, "repair_time", 0.0)
+    return running * spares_suffice(broken / (1 + broken), domains, spares)
 
 
 def serving_goodput(known: Known, failure_rate: Array) -> Array:
@@ -110,15 +132,16 @@ def no_progress(known: Known, goodput: Array) -> dict[str, Array]:
 
 
 def reliability_stage(known: Known) -> dict[str, Any]:
-    """Return failures, checkpoint interval [s], goodput and, in training, the time to train [s].
+    """Return failures by component and in all, checkpoint interval [s], goodput and the time to train [s].
 
     ``time_to_train = training_tokens / (tokens_per_second x goodput)``. A machine that fails as fast as it restarts
     has goodput 0 and no time to train (NaN): the design is infeasible, with that as its reason.
     """
-    rate = job_failure_rate(known)
+    components = failures_by_component(known)
+    rate = sum(components.values(), np.zeros(()))
     training = text(known, "phase") == "train"
     goodput = training_goodput(known, rate) if training else serving_goodput(known, rate)
-    metrics = {
+    metrics = components | {
         "failures_per_day": rate,
         "mean_time_between_failures": np.where(rate == 0, np.inf, ratio(np.ones(()), rate)),
         "goodput": goodput,
@@ -126,9 +149,11 @@ def reliability_stage(known: Known) -> dict[str, Any]:
     if training:
         useful_rate = number_or_nan(known, "tokens_per_second") * goodput
         write_time = number_or_nan(known, "checkpoint_write_time")
+        time = ratio(number_or_nan(known, "training_tokens"), useful_rate)
         metrics |= {
             "checkpoint_interval": optimal_checkpoint_interval(rate, write_time),
-            "time_to_train": ratio(number_or_nan(known, "training_tokens"), useful_rate),
+            "time_to_train": time,
+            "failures_to_train": rate * time,
         }
         metrics |= no_progress(known, goodput) if "status" in known else {}
     return metrics

@@ -17,7 +17,17 @@ from sweep.answer.scenarios import ScenarioAxis
 from sweep.dataset.columns import TIMES
 
 Array = NDArray[np.float64]
-PRICE_LIKE = frozenset({"staff_multiplier", "maintenance_fraction", "import_tariff", "installation_fraction"})
+PRICE_LIKE = frozenset(
+    {
+        "staff_multiplier",
+        "maintenance_fraction",
+        "import_tariff",
+        "server_tariff",
+        "network_tariff",
+        "storage_tariff",
+        "installation_fraction",
+    }
+)
 """Inputs without a unit of money in which every cost is affine."""
 
 

@@ -91,18 +91,20 @@ class Catalogue:
         """Return what a design takes from the catalogue, by quantity.
 
         Later entries win over earlier ones: defaults, prices, calibration for any chip, chip, scale-up fabric,
-        scale-out fabric, system, calibration of the chip, workload, region. A later entry that does not know a fact
+        scale-out fabric, system, calibration of the chip, workload, region, what the region states for chips of its
+        own country's makers. A later entry that does not know a fact
         (null) leaves the earlier one in place. ``own`` (or None) as region is the system's home.
         """
         taken = self.entry("systems", system)
         fitted = self.entry("calibration", calibration)
         links = taken.links
         place = links["home_region"] if region in (None, "own") else region
+        chip = self.entry("chips", links["chip"])
         entries = [
             self.entry("defaults", defaults),
             self.entry("prices", prices),
             fitted,
-            self.entry("chips", links["chip"]),
+            chip,
             self.entry("fabrics", links["scale_up"]),
             self.entry("fabrics", links["scale_out"]),
             taken,
@@ -113,7 +115,10 @@ class Catalogue:
         _merge(resolved, fitted, fitted.sections.get(links["chip"], {}))
         if workload is not None:
             _merge(resolved, shape := self.entry("workloads", workload), shape.facts)
-        _merge(resolved, located := self.entry("regions", str(place)), located.facts)
+        located = self.entry("regions", str(place))
+        _merge(resolved, located, located.facts)
+        if chip.labels.get("country") == located.labels["country"]:
+            _merge(resolved, located, located.sections.get("domestic", {}))
         return resolved
 
     def coefficients(self, calibration: str = CALIBRATION) -> Coefficients:

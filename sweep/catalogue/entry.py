@@ -57,7 +57,8 @@ class Entry:
     ``facts`` are quantities of the model by their table names. ``published`` are facts the model does not take but that
     it is checked against or shown with. ``links`` name other entries: a system's ``chip``, ``scale_up``, ``scale_out``
     and ``home_region``. ``labels`` are plain words about it: vendor, status, country. ``sections`` hold facts for one
-    part only: per chip in a calibration, per currency under ``exchange`` in a price list. ``training`` is the fit of a
+    part only: per chip in a calibration, per currency under ``exchange`` in a price list, those for ``domestic`` chips
+    in a region. ``training`` is the fit of a
     calibration. ``verified`` is False where a model's shape does not add up to its published size; ``notes`` then say
     why.
     """

@@ -21,10 +21,12 @@ from sweep.catalogue.schema import (
     EntryText,
     FactText,
     PricesText,
+    RegionText,
     WorkloadText,
     check,
 )
 from sweep.catalogue.training import Training
+from sweep.countries import country_fault
 from sweep.errors import Problem, StudyError, nearest
 from sweep.units import UnitError, factor
 from sweep.yaml_source import Path_, Source, dotted
@@ -99,13 +101,20 @@ def _entry(kind: str, name: str, text: EntryText, file: _File) -> Entry:
         facts=_facts(text.facts, ("facts",), file),
         published=_published(text.published, ("published",), file),
         links=_words(text, LINKS),
-        labels=_words(text, LABELS),
+        labels=_labels(text, file),
         sections=_sections(text, file),
         shape=_shape(text, file),
         training=_training(text, file),
         verified=text.verified if isinstance(text, WorkloadText) else True,
         notes=text.notes,
     )
+
+
+def _labels(text: EntryText, file: _File) -> Mapping[str, str]:
+    labels = _words(text, LABELS)
+    if "country" in labels and (wrong := country_fault(labels["country"])):
+        file.fault(("country",), wrong)
+    return labels
 
 
 def _words(text: EntryText, keys: tuple[str, ...]) -> Mapping[str, str]:
@@ -116,6 +125,8 @@ def _words(text: EntryText, keys: tuple[str, ...]) -> Mapping[str, str]:
 def _sections(text: EntryText, file: _File) -> Mapping[str, Mapping[str, Fact]]:
     if isinstance(text, CalibrationText):
         parts = {chip: _facts(facts, ("chips", chip), file) for chip, facts in text.chips.items()}
+    elif isinstance(text, RegionText) and text.domestic:
+        parts = {"domestic": _facts(text.domestic, ("domestic",), file)}
     elif isinstance(text, PricesText) and text.exchange:
         parts = {"exchange": _published(text.exchange, ("exchange",), file)}
     else:

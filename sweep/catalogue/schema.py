@@ -76,10 +76,11 @@ class EntryText(Strict):
 
 
 class ChipText(EntryText):
-    """A chip: one package, all of its dies."""
+    """A chip: one package, all of its dies; ``country`` is the ISO code of its maker's, for what is domestic."""
 
     vendor: str
     status: str = ""
+    country: str = ""
 
 
 class SystemText(EntryText):
@@ -108,9 +109,13 @@ class WorkloadText(EntryText):
 
 
 class RegionText(EntryText):
-    """A place: prices of power and land, the grid's carbon; ``country`` is the ISO code for the export rules."""
+    """A place: prices of power and land, the grid's carbon; ``country`` is the ISO code for the export rules.
+
+    ``domestic`` facts hold in place of those of the same name for chips whose maker is of that country: subsidies.
+    """
 
     country: str
+    domestic: Mapping[str, FactText] = Field(default_factory=dict)
 
 
 class PricesText(EntryText):

@@ -13,7 +13,11 @@ from sweep.catalogue.training import Taken, taken
 from sweep.space import Block
 from sweep.study import Study
 
-HEADER = ("fact", "value", "unit", "formula", "source", "date", "confidence", "kind", "entry", "note")
+HEADER = (
+    "fact", "value", "unit", "formula", "source", "date", "confidence", "kind", "entry", "note",
+    "currency_year", "exchange_rate",
+)  # fmt: skip
+"""Columns; ``exchange_rate`` is what one unit of the fact's currency was counted for [USD], empty for USD itself."""
 
 
 def used_facts(study: Study, catalogue: Catalogue) -> list[Resolved]:
@@ -21,13 +25,13 @@ def used_facts(study: Study, catalogue: Catalogue) -> list[Resolved]:
 
     It reads all entries the study needs, so that a worker on another machine finds them in memory.
     """
-    found: dict[tuple[str, str, str], Resolved] = {}
+    found: dict[tuple[str, str, str, str], Resolved] = {}
     for block in study.space.blocks:
         systems, workloads, regions = (_words(block, name) for name in ("system", "workload", "region"))
         for system, workload, region in itertools.product(systems, workloads, regions):
             if system is not None:
                 for fact in catalogue.facts(system, workload, region).values():
-                    found.setdefault((fact.kind, fact.entry, fact.name), fact)
+                    found.setdefault((fact.kind, fact.entry, fact.name, fact.where), fact)
     return [found[key] for key in sorted(found)]
 
 
@@ -61,12 +65,12 @@ def _rows(study: Study, catalogue: Catalogue) -> Iterator[tuple[object, ...]]:
         fact = each.fact
         yield (
             each.name, fact.value, fact.unit, fact.formula, fact.source, fact.date, fact.confidence, each.kind,
-            each.entry, fact.note,
+            each.entry, fact.note, fact.currency_year, fact.exchange_rate,
         )  # fmt: skip
     for coefficient in _coefficients(study, catalogue):
         yield (
             coefficient.name, coefficient.value, coefficient.prior.unit, "", coefficient.source, coefficient.date,
-            coefficient.confidence, "calibration", CALIBRATION, coefficient.prior.description,
+            coefficient.confidence, "calibration", CALIBRATION, coefficient.prior.description, "", "",
         )  # fmt: skip
     for constant in study.facts:
-        yield (constant.name, constant.value, "", "", "the study", "", "", "study", study.name, constant.system)
+        yield (constant.name, constant.value, "", "", "the study", "", "", "study", study.name, constant.system, "", "")

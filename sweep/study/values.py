@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from models.chip_cost import ASSEMBLY, YIELD_MODELS
+from models.export_control import EARLIEST, RULE_2022
 from models.quantities import Quantity, quantities
 from models.schedule import SCHEDULES
 from models.training import DISPATCHES, GATHERS
 from sweep.catalogue import Catalogue
+from sweep.countries import country_fault
 from sweep.errors import nearest
 from sweep.study.faults import Faults
 from sweep.units import UnitError, convert
@@ -33,6 +35,8 @@ FIXED = {
     "pipeline_schedule": SCHEDULES,
     "mixture_dispatch": DISPATCHES,
     "sharded_gathers": GATHERS,
+    "yield_model": tuple(YIELD_MODELS),
+    "assembly_order": ASSEMBLY,
 }
 
 
@@ -66,10 +70,12 @@ class Vocabulary:
             hint = nearest(value, self.words[name])
             own = name in CATALOGUED and not hint.startswith("; did you mean")
             return f"there is no {name} {value!r}{hint}{OWN if own else ''}"
-        if name == "buyer_country" and not re.fullmatch(r"[A-Z]{2}", value):
-            return f"{value!r} is no country code; write two capital letters such as US or CN"
+        if name == "buyer_country":
+            return country_fault(value)
         if name == "rule_date" and not _is_date(value):
             return f"{value!r} is no date; write it as YYYY-MM-DD"
+        if name == "rule_date" and value < EARLIEST:
+            return f"{value} lies before the first rules the model knows, of {RULE_2022}; write {EARLIEST} or later"
         return ""
 
 

@@ -37,6 +37,10 @@ def test_absent_and_null_are_neutral() -> None:
     assert number_or({"import_tariff": 0.25}, "import_tariff", 0.0) == 0.25
 
 
+NEUTRAL = {"nic_failures", "switch_failures", "fans_power", "storage_cost"}
+"""Parts that are in other ones, and so zero, unless a study sets their rate, power or price."""
+
+
 @pytest.mark.parametrize("phase", ["train", "serve"])
 def test_stages_run_on_counts_alone_and_claim_nothing(phase: str) -> None:
     known = {"phase": phase, "precision": "fp8", "domains": 4, "scale_up_size": 72, "chips_used": 256}
@@ -44,7 +48,8 @@ def test_stages_run_on_counts_alone_and_claim_nothing(phase: str) -> None:
     known |= fabric_stage(known)
     for stage in (reliability_stage, power_stage, economics_stage):
         outputs = stage(known)
-        claims = {name: value for name, value in outputs.items() if name not in {"status", "reason"}}
+        assert all((outputs[name] == 0).all() for name in NEUTRAL & set(outputs)), stage
+        claims = {name: value for name, value in outputs.items() if name not in NEUTRAL | {"status", "reason"}}
         assert all(np.isnan(value).all() for value in claims.values()), stage
         known |= outputs
     assert known["chips"] == 288

@@ -35,6 +35,9 @@ CLUSTER: dict[str, Any] = {
     "host_power": 300.0,
     "scale_up_power_per_bandwidth": 2e-10,
     "nic_power": 20.0,
+    "fan_power": 30.0,
+    "power_conversion_efficiency": 0.95,
+    "power_cap": 0.9,
     "scale_out_switch_power": 747.0,
     "transceiver_power": 9.5,
     "idle_power_fraction": 0.15,
@@ -46,6 +49,8 @@ CLUSTER: dict[str, Any] = {
     "chip_failure_rate": 0.09 / YEAR,
     "host_failure_rate": 0.5 / YEAR,
     "transceiver_failure_rate": 0.015 / YEAR,
+    "nic_failure_rate": 0.003 / YEAR,
+    "switch_failure_rate": 0.01 / YEAR,
     "checkpoint_write_time": 60.0,
     "restart_time": 600.0,
     "repair_time": 0.0,
@@ -67,12 +72,20 @@ CLUSTER: dict[str, Any] = {
     "wacc": 0.08,
     "equipment_life": 5 * YEAR,
     "shell_life": 15 * YEAR,
+    "payments_per_year": 12.0,
+    "network_life": 7 * YEAR,
+    "storage_residual_fraction": 0.05,
+    "shell_residual_fraction": 0.2,
     "residual_fraction": 0.1,
     "power_price": 0.06 / 3.6e6,
     "demand_charge": 10 / 1e3 / (YEAR / 12),
     "colocation_rent": 5 / 1e3 / (YEAR / 12),
     "staff_cost": 120 / 1e3 / YEAR,
     "staff_multiplier": 3.0,
+    "staff_cost_per_system": 5e4 / YEAR,
+    "colocation_share": 0.3,
+    "network_tariff": 0.05,
+    "transceiver_replacement_rate": 0.00876 / YEAR,
     "maintenance_fraction": 0.05 / YEAR,
     "utilisation": 0.8,
     "dies": 2,
@@ -118,6 +131,21 @@ def test_costs_are_affine_and_do_not_fall_in_each_price(price: str) -> None:
             low, middle, high = np.broadcast_to(metrics[name], 3)
             assert high - middle == pytest.approx(middle - low, rel=1e-6, abs=1e-12 * abs(middle)), name
             assert high >= middle >= low, name
+
+
+RATES = ("staff_multiplier", "import_tariff", "server_tariff", "network_tariff", "storage_tariff", "colocation_share")
+
+
+@pytest.mark.parametrize("rate", [*RATES, "maintenance_fraction", "transceiver_replacement_rate", "wafer_premium"])
+@pytest.mark.parametrize("markup", [None, 5.0])
+def test_costs_are_affine_in_each_rate_on_a_price(rate: str, markup: float | None) -> None:
+    """A break-even in one of them is where two straight lines meet."""
+    known = CLUSTER | ({} if markup is None else {"chip_markup": markup})
+    metrics = chain(known | {rate: np.asarray([0.0, 0.4, 0.8])})
+    for name in MONEY:
+        if name in metrics:
+            low, middle, high = np.broadcast_to(metrics[name], 3)
+            assert high - middle == pytest.approx(middle - low, rel=1e-6, abs=1e-12 * abs(middle)), name
 
 
 @given(rate=st.floats(1e-12, 1.0), years=st.floats(0.5, 60))
@@ -192,6 +220,7 @@ AXES: dict[str, Any] = {
     "scale_up_bandwidth": 392e9 * np.asarray([0.25, 1.0]),
     "wacc": np.asarray([0.0, 0.05, 0.13]),
     "chip_failure_rate": np.asarray([0.0, 0.09]) / YEAR,
+    "power_cap": np.asarray([0.7, 1.0]),
 }
 
 
@@ -218,7 +247,7 @@ def test_open_mesh_dense_arrays_and_scalars_agree_to_the_bit(phase: str) -> None
 def test_a_mesh_stays_as_small_as_what_it_depends_on() -> None:
     mesh = chain(CLUSTER | open_mesh())
     assert mesh["cost_per_token"].shape == tuple(len(axis) for axis in AXES.values())
-    assert mesh["annual_cost"].size == 3 * 2 * 4 * 2 * 3
+    assert mesh["annual_cost"].size == 3 * 2 * 4 * 2 * 3 * 2
     assert mesh["equipment_cost"].size == 4 * 2
-    assert mesh["annual_energy_cost"].size == 3 * 2
+    assert mesh["annual_energy_cost"].size == 3 * 2 * 2
     assert mesh["goodput"].size == 2

@@ -2,46 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
+from rule_cases import CHIPS, MM2, facts, status
 
-from models.export_control import rules_stage
+from models.export_control import LETTER_2025, RULE_2022, RULE_2023, RULE_2026, rules_stage
 from models.inputs import ModelInputError
-
-MM2 = 1e-6
-# chip: dense TOPS, precision, die area [mm2], TPP, PD, region (s-w-kelly/chip-export-controls at d813a66; the two
-# Ascend rows are computed from press figures; Ascend dies as in the rule, US origin or not).
-CHIPS: dict[str, tuple[float, str, float, float, float, str]] = {
-    "a100": (312, "bf16", 826, 4992, 6.04, "a.1"),
-    "a800": (312, "bf16", 826, 4992, 6.04, "a.1"),
-    "h100": (1979, "fp8", 814, 15832, 19.45, "a.1"),
-    "h800": (1979, "fp8", 814, 15832, 19.45, "a.1"),
-    "h200": (1979, "fp8", 814, 15832, 19.45, "a.1"),
-    "h200-nvl": (1670.5, "fp8", 814, 13364, 16.42, "a.1"),
-    "h20": (296, "fp8", 814, 2368, 2.91, "free"),
-    "b200": (9000, "fp4", 1628, 36000, 22.11, "a.1"),
-    "b300": (14000, "fp4", 1628, 56000, 34.4, "a.1"),
-    "b30a": (7000, "fp4", 814, 28000, 34.4, "a.1"),
-    "rubin": (35000, "fp4", 1628, 140000, 86.0, "a.1"),
-    "mi300x": (2614.9, "fp8", 1017, 20919, 20.57, "a.1"),
-    "mi325x": (2614.9, "fp8", 1017, 20919, 20.57, "a.1"),
-    "mi355x": (5033.2, "fp8", 1017, 40265, 39.59, "a.1"),
-    "mi250x": (383, "bf16", 1580, 6128, 3.88, "a.1"),
-    "mi210": (181, "bf16", 790, 2896, 3.67, "b.1"),
-    "ascend-910b": (320, "fp16", 665.61, 5120, 7.69, "a.1"),
-    "ascend-910c": (752, "fp16", 1331.22, 12032, 9.04, "a.1"),
-}
-
-
-def facts(chip: str, **others: Any) -> dict[str, Any]:
-    tops, precision, area, *_ = CHIPS[chip]
-    return {f"peak_{precision}": tops * 1e12, "die_area": area * MM2, "export_regime": "us"} | others
-
-
-def status(chip: str, country: str, date: str, **others: Any) -> str:
-    return str(rules_stage(facts(chip, buyer_country=country, rule_date=date, **others))["export_status"])
 
 
 @pytest.mark.parametrize("chip", sorted(CHIPS))
@@ -51,6 +17,44 @@ def test_performance_density_and_region(chip: str) -> None:
     assert metrics["total_processing_performance"] == pytest.approx(performance, abs=0.7)  # sources round down
     assert metrics["performance_density"] * MM2 == pytest.approx(density, abs=0.0051)
     assert metrics["export_region"] == region
+
+
+# interconnect in both directions together and memory bandwidth [GB/s] as their makers publish them; what a buyer in
+# China may do under each of the four sets of rules. B30A is a rumour: nobody says how wide its links are.
+IN_CHINA: dict[str, tuple[float, float, tuple[str, str, str, str]]] = {
+    "a100": (600, 2039, ("denied", "denied", "denied", "case_by_case")),
+    "a800": (400, 2039, ("free", "denied", "denied", "case_by_case")),
+    "h100": (900, 3350, ("denied", "denied", "denied", "case_by_case")),
+    "h800": (400, 3350, ("free", "denied", "denied", "case_by_case")),
+    "h200": (900, 4800, ("denied", "denied", "denied", "case_by_case")),
+    "h200-nvl": (900, 4800, ("denied", "denied", "denied", "case_by_case")),
+    "h20": (900, 4000, ("free", "free", "licence", "licence")),
+    "b200": (1800, 8000, ("denied", "denied", "denied", "denied")),
+    "b300": (1800, 8000, ("denied", "denied", "denied", "denied")),
+    "b30a": (np.nan, 4000, ("", "denied", "denied", "denied")),
+    "rubin": (3600, 22_000, ("denied", "denied", "denied", "denied")),
+    "mi300x": (896, 5300, ("denied", "denied", "denied", "case_by_case")),
+    "mi325x": (896, 6000, ("denied", "denied", "denied", "case_by_case")),
+    "mi355x": (1075, 8000, ("denied", "denied", "denied", "denied")),
+    "mi250x": (800, 3277, ("denied", "denied", "denied", "case_by_case")),
+    "mi210": (300, 1638, ("free", "licence", "licence", "licence")),
+}
+DATES = (RULE_2022, RULE_2023, LETTER_2025, RULE_2026)
+
+
+@pytest.mark.parametrize("chip", sorted(IN_CHINA))
+@pytest.mark.parametrize("rules", range(len(DATES)), ids=DATES)
+def test_sixteen_chips_under_four_sets_of_rules(chip: str, rules: int) -> None:
+    """On the first day of each set, for a buyer in China; a buyer in Germany is free under all of them."""
+    interconnect, memory, expected = IN_CHINA[chip]
+    speeds = {"scale_up_bandwidth": interconnect / 2 * 1e9, "hbm_bandwidth": memory * 1e9}
+    assert status(chip, "CN", DATES[rules], **speeds) == expected[rules]
+    assert status(chip, "DE", DATES[rules], **speeds) == "free"
+
+
+def test_the_listed_chips_are_those_of_the_source_less_the_two_of_huawei() -> None:
+    assert set(CHIPS) - {"ascend-910b", "ascend-910c"} == set(IN_CHINA)
+    assert len(IN_CHINA) == 16
 
 
 def test_the_largest_precision_counts() -> None:
@@ -216,3 +220,9 @@ def test_an_unknown_country_leaves_the_status_open_once_there_are_rules() -> Non
     assert status("h100", "", "2024-06-01") == ""
     assert status("h100", "", "2022-01-01") == "free"
     assert status("ascend-910c", "", "2024-06-01", export_regime="none") == "free"
+
+
+def test_a_date_before_2022_is_refused_even_among_others() -> None:
+    """Rules older than that of October 2022 are not modelled, so nothing can be said."""
+    with pytest.raises(ModelInputError, match="rule_date 2021-12-31 lies before 2022-01-01"):
+        rules_stage(facts("h100", buyer_country="CN", rule_date=np.asarray(["2026-02-01", "2021-12-31"])))

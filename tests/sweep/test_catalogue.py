@@ -96,6 +96,31 @@ def test_currency_without_rate_is_refused(tmp_path):
     assert "no exchange rate" in fault(tmp_path)[0]
 
 
+def test_a_subsidised_price_is_for_domestic_chips_only(catalogue):
+    """Financial Times, 2025-11-04: the hubs' 0.4 yuan is for sites that use domestic chips."""
+    huawei, nvidia = (catalogue.facts(system, None, "china-west") for system in ("cloudmatrix384", "gb200-nvl72"))
+    assert huawei["power_price"].value * 3.6e6 == pytest.approx(0.056)
+    assert nvidia["power_price"].value * 3.6e6 == pytest.approx(0.088)
+    assert huawei["carbon_intensity"] == nvidia["carbon_intensity"]
+    assert huawei["power_price"].where != nvidia["power_price"].where
+    texas = [catalogue.facts(name, None, "us-texas")["power_price"] for name in ("cloudmatrix384", "gb200-nvl72")]
+    assert texas[0] == texas[1]
+
+
+def test_a_chip_of_no_country_pays_the_ordinary_price(tmp_path):
+    write(tmp_path, "chips", "mine", "title: A chip\nvendor: Mine\n")
+    write(tmp_path, "systems", "my-system", SYSTEM.replace("my-chip", "mine"))
+    facts = Catalogue.load([tmp_path]).facts("my-system", None, "china-west")
+    assert facts["power_price"].value * 3.6e6 == pytest.approx(0.088)
+
+
+def test_a_country_that_does_not_exist_is_refused(tmp_path):
+    path = write(tmp_path, "regions", "here", "title: Here\ncountry: UK\n")
+    assert fault(tmp_path) == [
+        f"{path}:2: country: 'UK' is the code of no country in ISO 3166; the United Kingdom is GB"
+    ]
+
+
 def test_later_entries_win(catalogue):
     found = catalogue.facts("cloudmatrix384", "llama-3.1-405b", "us-virginia")
     assert found["wacc"].kind == "defaults"
@@ -208,6 +233,11 @@ GOOD = "source: s, date: 2026, confidence: press"
         ("hbm_capacity: {value: 80, unit: GB, source: s, date: 2026}", ["confidence", "is missing"]),
         ("hbm_capacity: {value: 80, unit: GB, source: s, date: 2026, confidence: pres}", ["did you mean press"]),
         (f"nic_price: {{value: 80, unit: USD, {GOOD}}}", ["currency_year"]),
+        (f"nic_price: {{value: 80, {GOOD}}}", ["wrong unit", "write it in USD"]),
+        (f"power_price: {{value: 0.08, unit: 1/kWh, {GOOD}}}", ["wrong unit", "write it in USD/kWh"]),
+        (f"power_price: {{value: 0.08, unit: GBP/kWh, {GOOD}}}", ["wrong unit", "GBP"]),
+        (f"nic_price: {{value: -80, unit: USD, currency_year: 2025, {GOOD}}}", ["must be at least 0"]),
+        (f"import_tariff: {{value: -1.5, {GOOD}}}", ["must be at least -1"]),
         (f"chip_power: {{formula: 2 * host_powr, unit: W, {GOOD}}}", ["host_powr", "did you mean host_power"]),
         (f"chip_power: {{formula: 2 W, value: 2, unit: W, {GOOD}}}", ["a value and a formula"]),
     ],

@@ -1,0 +1,111 @@
+"""Write docs/economics.md from the model: ``python -m sweep.accuracy.economics_page [FOLDER] [--check]``."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+from sweep.accuracy.chip_hours import LINES, OWNERS, RUNNING, SYSTEMS, ChipHour, at_published_power, chip_hour, steps
+from sweep.catalogue import Catalogue
+
+PAGE = "economics.md"
+WRITTEN = "<!-- Written by `python -m sweep.accuracy.economics_page`; change the source, not this file. -->"
+NEAR = 0.10
+
+INTRODUCTION = """\
+What an hour of a chip costs its owner, from the catalogue's own prices and powers, against what SemiAnalysis publishes
+for its InferenceX benchmark (`supernode show prices chip-hours`). The two owners are sets of published facts
+(`supernode show defaults neocloud`, `hyperscaler`): nothing in them is fitted to the figures compared. The system's
+price is that of the catalogue, whichever class of buyer it was published for. About 2,048 chips; network, storage and
+installation from the bill of materials; every installed hour counts, used or not."""
+
+IMPLIED = """\
+*Equipment* is what the catalogue says a chip costs with host, network, storage and installation. *Implied* is the
+equipment at which the model gives the published cost: where running costs and financing are right, it is what the
+publisher has paid. MI325X and MI355X have no published price, so theirs is only implied. The publisher's figures for
+B300 and GB300 are those of B200 and GB200 times 1.2 to the cent."""
+
+FAR = """\
+Figures more than 10 % off, with published alternatives of the catalogue put in one after the other."""
+
+
+def economics_page(catalogue: Catalogue) -> str:
+    """Return the page: lines of the cost, implied equipment, and where the differences lie."""
+    found = [chip_hour(catalogue, chip, owner) for chip in SYSTEMS for owner in OWNERS]
+    parts = ["# What a chip-hour costs", "", WRITTEN, "", INTRODUCTION, "", *_costs(found), ""]
+    parts += ["## Equipment and power per chip", "", IMPLIED, "", *_equipment(catalogue, found), ""]
+    parts += ["## Where the differences lie", "", FAR, "", *_differences(catalogue, found)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _costs(found: list[ChipHour]) -> list[str]:
+    columns = ["chip", "owner", *LINES, *RUNNING[:3], "cost, USD/h", "published", "difference"]
+    rows = [
+        [
+            each.chip.upper(),
+            each.owner,
+            *(_number(each.lines[line], 3) for line in (*LINES, *RUNNING[:3])),
+            _number(each.cost, 2),
+            _number(each.published, 2),
+            _percent(each.difference),
+        ]
+        for each in found
+    ]
+    return _markdown(columns, rows)
+
+
+def _equipment(catalogue: Catalogue, found: list[ChipHour]) -> list[str]:
+    columns = ["chip", "owner", "equipment, USD", "implied, USD", "difference", "all-in power, kW", "published"]
+    columns += ["cost at that power", "difference"]
+    rows = []
+    for each in found:
+        moved = at_published_power(catalogue, each.chip, each.owner)
+        equipment = [_number(each.capital, 0), _number(each.implied, 0), _percent(each.capital / each.implied - 1)]
+        powers = [_number(each.power, 2), _number(each.published_power, 2)]
+        rows.append(
+            [each.chip.upper(), each.owner, *equipment, *powers, _number(moved.cost, 2), _percent(moved.difference)]
+        )
+    return _markdown(columns, rows)
+
+
+def _differences(catalogue: Catalogue, found: list[ChipHour]) -> list[str]:
+    rows = []
+    for each in found:
+        if abs(each.difference) > NEAR:
+            rows.append([each.chip.upper(), each.owner, "as above", _number(each.cost, 2), _percent(each.difference)])
+            for words, changed in steps(catalogue, each.chip, each.owner):
+                rows.append(["", "", words, _number(changed.cost, 2), _percent(changed.difference)])
+    return _markdown(["chip", "owner", "with", "cost, USD/h", "difference"], rows)
+
+
+def _number(value: float, decimals: int) -> str:
+    return "unknown" if math.isnan(value) else f"{value:,.{decimals}f}"
+
+
+def _percent(value: float) -> str:
+    return "unknown" if math.isnan(value) else f"{100 * value:+.1f} %"
+
+
+def _markdown(columns: list[str], rows: list[list[str]]) -> list[str]:
+    words = {"chip", "owner", "with"}
+    rules = ["---" if column in words else "---:" for column in columns]
+    return ["| " + " | ".join(row) + " |" for row in (columns, rules, *rows)]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page into a folder, ``docs`` when none is given; with ``--check`` say whether it is out of date."""
+    check = "--check" in arguments
+    names = [argument for argument in arguments if argument != "--check"]
+    file = Path(names[0] if names else "docs") / PAGE
+    page = economics_page(Catalogue.load())
+    if not check:
+        file.write_text(page, encoding="utf-8")
+    elif file.read_text(encoding="utf-8") != page:
+        sys.stderr.write(f"{file} is out of date; write it anew with: python -m sweep.accuracy.economics_page\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
