@@ -1,0 +1,178 @@
+"""Two or more systems side by side: what the comparison of ``supernode compare`` finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sweep.answer.errors import ModelError, joint, model_error
+from sweep.catalogue import Catalogue
+from sweep.compare.alternatives import Alternatives, alternatives_of
+from sweep.compare.basis import COST, Basis
+from sweep.compare.counts import counts_for
+from sweep.compare.deciding import Deciding, deciding_inputs
+from sweep.compare.design import Design, design_of
+from sweep.compare.inputs import BreakEven, break_evens
+from sweep.compare.machine import Machine
+from sweep.compare.request import Opened, Request
+from sweep.compare.side import Side
+from sweep.compare.verdict import Verdict, judged
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The first system against another: ``verdict`` on cost per token, break-evens, and which inputs decide."""
+
+    verdict: Verdict
+    break_evens: tuple[BreakEven, ...]
+    deciding: tuple[Deciding, ...]
+    alternatives: Alternatives | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One workload on one basis in one place (``own``: each system at home).
+
+    ``designs`` are in the order of the systems, None for a system without a design within the limit; ``pairs`` compare
+    the first with each other.
+    """
+
+    workload: str
+    phase: str
+    basis: Basis
+    place: str
+    designs: tuple[Design | None, ...]
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was compared, and every case: workloads x bases x places."""
+
+    opened: Opened
+    errors: Mapping[str, ModelError]
+    cases: tuple[Case, ...]
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The systems in the order given."""
+        return self.opened.systems
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Where the facts are from."""
+        return self.opened.catalogue
+
+    def data(self) -> dict[str, Any]:
+        """Return everything as plain data for JSON."""
+        from sweep.compare.data import plain_comparison  # noqa: PLC0415 - it needs the classes of this module
+
+        return plain_comparison(self)
+
+
+def compare(
+    systems: Sequence[str],
+    workload: Mapping[str, Any] | None = None,
+    basis: Mapping[str, Any] | None = None,
+    *,
+    regions: Sequence[str] = (),
+    study: Path | None = None,
+    overrides: Sequence[str] = (),
+    alternatives: bool = False,
+    catalogue_dirs: Sequence[Path] = (),
+) -> Comparison:
+    """Compare systems on a workload as equals.
+
+    Parameters
+    ----------
+    systems
+        Names in the catalogue; the first is what the others are compared with.
+    workload
+        As in a study: ``{"train": "llama-3.1-405b", "tokens": 15.6e12, "precision": "bf16"}``. Without a precision each
+        system has the best its chip supports.
+    basis
+        Limits as in a study, ``{"deadline": "90 d"}``, or ``{"domains": 1}`` for a given number of domains of each
+        (a list: one for each system). Several keys are several cases.
+    regions
+        ``own`` (each system at home) or names; without any: own, then all where the first is at home.
+    study
+        A study file for workload, basis, facts and single-valued scenarios, where the arguments say nothing.
+    overrides
+        ``path=value`` each: ``gb200-nvl72.chip_price=60000 USD``, ``wacc=0.08``.
+    alternatives
+        Whether to run over the published conflicts as well.
+
+    Raises
+    ------
+    StudyError
+        When something named does not exist or does not fit, with every fault found.
+    """
+    request = Request(systems, workload, basis, regions, study, overrides, catalogue_dirs)
+    return compared(request.open(), alternatives=alternatives)
+
+
+def compared(opened: Opened, *, alternatives: bool) -> Comparison:
+    """Return the comparison of a checked request."""
+    errors = {system: model_error(opened.catalogue, system) for system in opened.systems}
+    cases = []
+    for machines, phase in _machines(opened):
+        for basis in _bases(opened, phase):
+            for place in opened.regions:
+                cases.append(_case(opened, machines, basis, place, errors, alternatives=alternatives))
+    return Comparison(opened, errors, tuple(cases))
+
+
+def _machines(opened: Opened) -> list[tuple[list[Machine], str]]:
+    """Return the machines of each workload, in the order of the systems."""
+    space = opened.study.space
+    designs = [space.design(number) for number in range(space.size)]
+    found: dict[tuple[str, str], dict[str, Machine]] = {}
+    for choices in designs:
+        key = (str(choices["workload"]), str(choices["phase"]))
+        rest = {name: value for name, value in choices.items() if name not in {"region", "domains"}}
+        known = found.setdefault(key, {})
+        if str(choices["system"]) not in known:
+            known[str(choices["system"])] = Machine(opened.study, opened.catalogue, rest)
+    return [([known[system] for system in opened.systems], phase) for (_, phase), known in found.items()]
+
+
+def _bases(opened: Opened, phase: str) -> list[Basis]:
+    found = [Basis.of(equal, phase) for equal in opened.study.basis if phase in equal.goals]
+    if opened.domains:
+        text = " and ".join(f"{count:,}" for count in dict.fromkeys(opened.domains))
+        found.append(Basis("domains", text, COST, domains=opened.domains))
+    return found
+
+
+def _case(
+    opened: Opened,
+    machines: Sequence[Machine],
+    basis: Basis,
+    place: str,
+    errors: Mapping[str, ModelError],
+    *,
+    alternatives: bool,
+) -> Case:
+    sides = [
+        Side(machine, place, counts_for(machine, place, basis, number), basis) for number, machine in enumerate(machines)
+    ]
+    pairs = []
+    for other in sides[1:]:
+        pair = (sides[0], other)
+        error = joint(errors[pair[0].system], errors[other.system])
+        both = all(side.chosen is not None for side in pair)
+        conflicts = alternatives_of(pair, error) if alternatives and both else None
+        verdict = judged(pair, error, conflicts)
+        solved = break_evens(pair, error) if both else ()
+        pairs.append(Pair(verdict, solved, deciding_inputs(pair) if both else (), conflicts))
+    first = machines[0].choices
+    return Case(
+        workload=str(first["workload"]),
+        phase=str(first["phase"]),
+        basis=basis,
+        place=place,
+        designs=tuple(design_of(side) for side in sides),
+        pairs=tuple(pairs),
+    )
