@@ -18,8 +18,8 @@ from sweep.inputs import Inputs
 from sweep.units import factor
 
 Array = NDArray[np.float64]
-STEP = 1e-3
-"""Relative change of an input either way when the answer of the ratio to it is taken."""
+STEPS = (0.998, 0.999, 1.001, 1.002)
+"""By what an input is multiplied when the answer of the ratio to it is taken, on either side of a step at its value."""
 LEAST = 0.01
 """Least answer that is listed: an input that moves the ratio by a hundredth of its own change does not decide."""
 FACTORS = np.geomspace(1 / 8, 8, 25)
@@ -103,18 +103,23 @@ def _usable(value: float) -> bool:
 
 
 def _elasticities(side: Side, inputs: Inputs) -> dict[str, float]:
-    """Return the relative change of a system's cost over that of each input, its number of domains held."""
+    """Return the relative change of a system's cost over that of each input, its number of domains held.
+
+    It is the mean of the changes below and above today's value. What happens at the value itself, as where one more
+    interface is needed for a faster port, is no part of it.
+    """
     rows = _moving(inputs)
     computed = {row.name for row in rows if (origin := inputs.origins.get(row.name)) and origin.kind == "formula"}
     found: dict[str, float] = {}
     # What a formula gives is moved on its own: stated in a variant, it would no longer follow the others.
     for group in ([row for row in rows if row.name not in computed], [row for row in rows if row.name in computed]):
-        factors = np.array([[_within(row, inputs, 1 - STEP), _within(row, inputs, 1 + STEP)] for row in group])
+        factors = np.array([[_within(row, inputs, by) for by in STEPS] for row in group])
         if not group:
             continue
         logs = np.log(costs_at(side, inputs, [row.name for row in group], factors))
-        span = np.log(factors[:, 1] / factors[:, 0])
-        answers = np.divide(logs[:, 1] - logs[:, 0], span, out=np.zeros_like(span), where=span > 0)
+        rise, run = np.diff(logs)[:, ::2], np.diff(np.log(factors))[:, ::2]
+        slopes = np.divide(rise, run, out=np.full_like(run, np.nan), where=run > 0)
+        answers = np.nanmean(slopes, axis=1)
         found |= {row.name: float(answer) for row, answer in zip(group, answers, strict=True) if abs(answer) > 1e-9}
     return found
 
@@ -175,7 +180,8 @@ def _turned(pair: Pair, moves: Sequence[Move], inputs: Sequence[Inputs]) -> dict
     """Return the turn of inputs that change the performance, to four digits, the numbers of domains held."""
     if not moves:
         return {}
-    factors = np.tile(FACTORS, (len(moves), 1))
+    rows = [(quantities()[move.name], inputs[_place(move)]) for move in moves]
+    factors = np.array([[_within(row, known, by) for by in FACTORS.tolist()] for row, known in rows])
     brackets = [_bracket(row, near) for row, near in zip(_logs(pair, moves, inputs, factors), factors, strict=True)]
     open_moves = [(move, bracket) for move, bracket in zip(moves, brackets, strict=True) if bracket is not None]
     found: dict[Move, float | None] = dict.fromkeys(moves)

@@ -13,13 +13,12 @@ from sweep.compare.side import Side
 from sweep.explain import Shown, human
 from sweep.units import factor
 
-CAPITAL = {
-    "chips, hosts": ("chip_price",),
+OTHER_PARTS = {
     "network": ("nic_price", "scale_out_switch_price", "transceiver_price", "scale_up_price_per_bandwidth"),
     "storage": ("storage_price_per_chip",),
     "shell": ("shell_price_per_power",),
 }
-"""Parts of the capital, each by the prices that make it; installation and duty are in the part they fall on."""
+"""Parts of the capital besides the chips, by the prices that make them; installation and duty are in every part."""
 
 SMALL = 1e-9
 
@@ -79,12 +78,14 @@ def _capital(side: Side, place: int, inputs: Mapping[str, Any]) -> dict[str, flo
         row = quantities()["capital_cost"]
         return float(np.asarray(found["capital_cost"]).reshape(-1)[0]) * factor(row.si_unit, row.unit)
 
+    # What the chip is bought for, held while other prices move: it may be derived from them.
+    bought = "chip_markup" if inputs.get("chip_markup") is not None else "chip_price"
+    row = quantities()[bought]
+    own = {bought: float(inputs[bought]) * factor(row.si_unit, row.unit)}
     whole = capital({})
-    parts = {}
-    for part, prices in CAPITAL.items():
-        # The bottom-up price, where one is asked for, stands in place of the price of the chip.
-        named = ["chip_markup" if name == "chip_price" and "chip_markup" in inputs else name for name in prices]
-        parts[part] = whole - capital(dict.fromkeys(named, 0.0))
+    parts = {"chips, hosts": whole - capital({bought: 0.0})}
+    for part, prices in OTHER_PARTS.items():
+        parts[part] = whole - capital(own | dict.fromkeys(prices, 0.0))
     rest = whole - sum(parts.values())
     return parts | ({"other": rest} if abs(rest) > SMALL * whole else {})
 
