@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.quantities import quantities
 from sweep.answer.errors import ModelError, joint, model_error
 from sweep.catalogue import Catalogue
 from sweep.compare.alternatives import Alternatives, alternatives_of
@@ -18,7 +19,9 @@ from sweep.compare.inputs import BreakEven, break_evens
 from sweep.compare.machine import Machine
 from sweep.compare.request import Opened, Request
 from sweep.compare.side import Side
+from sweep.compare.text import JOB
 from sweep.compare.verdict import Verdict, judged
+from sweep.units import factor
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ class Pair:
 class Case:
     """One workload on one basis in one place (``own``: each system at home).
 
+    ``job`` is what the workload is besides its model, by quantity [unit of the table].
     ``designs`` are in the order of the systems, None for a system without a design within the limit; ``pairs`` compare
     the first with each other.
     """
 
     workload: str
     phase: str
+    job: Mapping[str, float]
     basis: Basis
     place: str
     designs: tuple[Design | None, ...]
@@ -171,8 +176,15 @@ def _case(
     return Case(
         workload=str(first["workload"]),
         phase=str(first["phase"]),
+        job=_job(machines[0], place),
         basis=basis,
         place=place,
         designs=tuple(design_of(side) for side in sides),
         pairs=tuple(pairs),
     )
+
+
+def _job(machine: Machine, place: str) -> dict[str, float]:
+    inputs, rows = machine.inputs(place).values, quantities()
+    names = JOB["serve" if machine.serves else "train"]
+    return {name: float(inputs[name]) * factor(rows[name].si_unit, rows[name].unit) for name in names if name in inputs}

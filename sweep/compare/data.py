@@ -29,10 +29,11 @@ def _case(case: Case) -> dict[str, Any]:
     return {
         "workload": case.workload,
         "phase": case.phase,
+        "job": dict(case.job),
         "basis": {"name": basis.name, "limit": basis.text},
         "place": case.place,
         "designs": [None if design is None else _design(design) for design in case.designs],
-        "pairs": [_pair(pair) for pair in case.pairs],
+        "pairs": [_pair(pair, case.phase) for pair in case.pairs],
     }
 
 
@@ -41,19 +42,20 @@ def _design(design: Design) -> dict[str, Any]:
         "system": design.system,
         "region": design.region,
         "precision": design.precision,
+        "peak_petaflops": design.peak,
         "values": dict(design.values),
         "capital_parts": {"unit": quantities()["capital_cost"].unit, **design.capital},
         "annual_parts": {"unit": quantities()["annual_cost"].unit, **design.annual},
     }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _pair(pair: Pair, phase: str) -> dict[str, Any]:
     verdict = pair.verdict
     conflicts = pair.alternatives
     return {
         **asdict(verdict),
         "cannot_tell": verdict.open,
-        "sentence": verdict_sentence(verdict),
+        "sentence": verdict_sentence(verdict, phase),
         "break_evens": [_break_even(each, (verdict.first, verdict.other)) for each in pair.break_evens],
         "deciding": [{**asdict(each), "change": each.change} for each in pair.deciding],
         "alternatives": None if conflicts is None else asdict(conflicts),

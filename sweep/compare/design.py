@@ -21,12 +21,14 @@ OTHER_PARTS = {
 """Parts of the capital besides the chips, by the prices that make them; installation and duty are in every part."""
 
 SMALL = 1e-9
+PETA = 1e15
 
 
 @dataclass(frozen=True)
 class Design:
     """One design: ``values`` by quantity in the unit of the quantity table (None: unknown).
 
+    ``peak`` is that of all chips bought at the precision [PFLOP/s].
     ``capital`` are the parts of the capital cost and ``annual`` those of the annual cost, in the units of the whole;
     each adds up to it.
     """
@@ -34,6 +36,7 @@ class Design:
     system: str
     region: str
     precision: str
+    peak: float | None
     values: Mapping[str, Shown]
     capital: Mapping[str, float]
     annual: Mapping[str, float]
@@ -53,10 +56,13 @@ def design_of(side: Side) -> Design | None:
     values = {name: human(row, _one(side.found[name], place)) for name, row in rows.items()}
     inputs = side.machine.inputs(side.region).values
     catalogue, region = side.machine.catalogue, side.region
+    precision = str(inputs["precision"])
+    peak = float(inputs.get(f"peak_{precision}", np.nan)) * float(_one(side.found["chips"], place)) / PETA
     return Design(
         system=side.system,
         region=catalogue.entry("systems", side.system).links["home_region"] if region == "own" else region,
-        precision=str(inputs["precision"]),
+        precision=precision,
+        peak=None if np.isnan(peak) else peak,
         values=values,
         capital=_capital(side, place, inputs),
         annual=_annual(values),

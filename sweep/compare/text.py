@@ -1,15 +1,139 @@
-"""A comparison in words."""
+"""A comparison in words: verdicts, conflicts, and how to read the tables."""
 
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Mapping
 
+from models.quantities import quantities
+from sweep.answer.errors import ModelError
+from sweep.answer.text import WIDTH, words
+from sweep.compare.alternatives import Alternatives
+from sweep.compare.design import Design
 from sweep.compare.verdict import Verdict
+from sweep.text import with_unit
+
+PHASES = {"train": "training", "serve": "serving"}
+TOKENS = {"train": "per trained token", "serve": "per generated token"}
+JOB = {
+    "train": ("training_tokens", "global_batch", "sequence_length"),
+    "serve": ("input_tokens", "output_tokens", "time_per_output_token_limit", "time_to_first_token_limit"),
+}
+"""What a workload is, besides its model."""
+
+RULES = {"denied": "is denied to", "licence": "needs a licence for", "case_by_case": "is reviewed case by case for"}
 
 
-def verdict_sentence(verdict: Verdict) -> str:
-    """Return who is cheaper and whether that can be told."""
+def wrapped(text: str) -> str:
+    """Return a paragraph broken into lines."""
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def heading(workload: str, phase: str, basis: str, limit: str, place: str) -> str:
+    """Return what one case is."""
+    equal = f"{limit} domains each" if basis == "domains" else f"equal {basis} ({limit})"
+    where = "each system at home" if place == "own" else f"all in {place}"
+    return f"{PHASES[phase]} {workload}, {equal}, {where}"
+
+
+def job_sentence(workload: str, phase: str, job: Mapping[str, float], precision: Mapping[str, str], *, best: bool) -> str:
+    """Return what is trained or served, and in which number format on each system."""
+    units = {name: quantities()[name].unit for name in job}
+    parts = [f"{words(name)} {with_unit(value, units[name])}" for name, value in job.items()]
+    formats = dict.fromkeys(precision.values())
+    shown = next(iter(formats)) if len(formats) == 1 else ", ".join(f"{name} {word}" for name, word in precision.items())
+    note = " (the best of each chip; --precision sets one for all)" if best else ""
+    return f"{PHASES[phase].capitalize()} {workload}: {', '.join(parts)}; precision {shown}{note}."
+
+
+def verdict_sentence(verdict: Verdict, phase: str = "train") -> str:
+    """Return who is cheaper, by how much, and whether that can be told."""
     first, other = verdict.first, verdict.other
     if math.isnan(verdict.ratio):
-        return f"Only {verdict.winner} has a design within the limit." if verdict.winner else f"Neither {first} nor {other} has a design within the limit."
-    return f"{verdict.ratio}"
+        if verdict.winner:
+            return f"Only {verdict.winner} has a design within the limit."
+        return f"Neither {first} nor {other} has a design within the limit."
+    dearer, cheaper = (first, other) if verdict.ratio >= 1 else (other, first)
+    times, low, high = verdict.ratio, verdict.low, verdict.high
+    if verdict.ratio < 1:
+        times, low, high = 1 / times, 1 / high, 1 / low
+    if times == 1:
+        return f"{first} and {other} cost the same {TOKENS[phase]}."
+    if math.isinf(verdict.error):
+        return f"{_costs(dearer, cheaper, times, phase)}, but the model's error is known for no chip: cannot tell."
+    interval = f"{low:.2f} to {high:.2f} times"
+    if verdict.winner is None:
+        return f"Cannot tell: {_costs(dearer, cheaper, times, phase)}, and what is unsure leaves {interval}."
+    return f"{cheaper} is cheaper: {_costs(dearer, cheaper, times, phase)} ({interval} with what is unsure)."
+
+
+def _costs(dearer: str, cheaper: str, times: float, phase: str) -> str:
+    return f"{dearer} costs {times:.2f} times as much as {cheaper} {TOKENS[phase]}"
+
+
+def speed_sentence(first: Design, other: Design, phase: str) -> str:
+    """Return which of two designs is faster."""
+    name = "time_to_train" if phase == "train" else "tokens_per_second"
+    one, two = first.number(name), other.number(name)
+    if not one or not two:
+        return ""
+    ratio = two / one if phase == "train" else one / two
+    faster, slower = (first, other) if ratio >= 1 else (other, first)
+    ratio = max(ratio, 1 / ratio)
+    return f"{faster.system} is {ratio:.2f} times as fast as {slower.system}." if ratio > 1 else "Both are as fast."
+
+
+def export_sentences(designs: Mapping[str, Design], countries: Mapping[str, str]) -> list[str]:
+    """Return which systems the export rules keep from their buyer."""
+    found = []
+    for name, design in designs.items():
+        rule = RULES.get(str(design.values.get("export_status")))
+        if rule:
+            found.append(f"By the export rules, {name} {rule} a buyer in {countries[name]}.")
+    return found
+
+
+def conflicts_sentence(verdict: Verdict, conflicts: Alternatives) -> str:
+    """Return whether the verdict survives the published conflicts."""
+    first, other = verdict.first, verdict.other
+    if not conflicts.alone:
+        return "No fact that decides this comparison has another published value."
+    cheaper = other if verdict.ratio > 1 else first
+    alone = f"one of them alone makes {cheaper} the dearer" if conflicts.turned else "none of them alone turns it"
+    low, high = (f"{corner:.2f}" for corner in conflicts.corners)
+    corners = f"{first} costs {low} times {other} with all that favour {first}, {high} with all that favour {other}"
+    together = "stays the cheaper in both corners" if conflicts.survives else "does not stay the cheaper in both corners"
+    return f"Published conflicts ({len(conflicts.alone)} other values): {alone}; {corners}: {cheaper} {together}."
+
+
+def error_sentence(errors: Mapping[str, ModelError], *, serving: bool, alternatives: bool) -> str:
+    """Return what is taken to be unsure."""
+    if any(math.isinf(error.value) for error in errors.values()):
+        return "The model's error is known for no chip."
+    listed = ", ".join(
+        f"{name} {100 * error.value:.0f} %{'' if error.known else ' (no published run of its chip: taken from others)'}"
+        for name, error in errors.items()
+    )
+    spread = (
+        " and the spread of the published conflicts, all in quadrature; one cannot tell where that leaves either"
+        if alternatives
+        else "; one cannot tell where that leaves either. Prices are taken as they are (--alternatives tries others)"
+    )
+    serve = " Its error in serving is not known and not in it." if serving else ""
+    return f"Unsure is the model's error on step times of published training runs ({listed}){spread}.{serve}"
+
+
+def reading_sentences(phase: str) -> str:
+    """Return how to read the tables."""
+    tail = (
+        "Cost per token is the year's cost over the tokens of its paid time."
+        if phase == "serve"
+        else "Cost to train is annual cost x time to train / utilisation: idle time of the year is paid too."
+    )
+    return (
+        f"{tail} Facility power is the peak that the site must supply. A break-even holds over all that an input may be:"
+        " both costs are evaluated there again and agree to 1e-9. An input's weight is the change of the ratio in percent"
+        " for a change of the input by one percent, the design held."
+    )
+
