@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,14 +55,16 @@ def _limits(command: Any) -> Any:
 @click.option("--tokens", metavar="N", help="Tokens to train on; those of the model's maker when not given.")
 @click.option("--global-batch", metavar="N", help="Sequences per optimizer step.")
 @click.option("--sequence", metavar="N", help="Tokens per training sequence.")
-@click.option("--precision", metavar="WORD", help="Number format for all, such as bf16; the best of each chip if not given.")
+@click.option(
+    "--precision", metavar="WORD", help="Number format for all, such as bf16; the best of each chip if not given."
+)
 @click.option("--tpot", metavar="TIME", help="Serving: longest time per output token, such as '50 ms'.")
 @_limits
 @click.option("--region", "regions", multiple=True, metavar="NAME", shell_complete=_complete("regions"),
-              help="own (each at home) or a region for all; repeatable. Both, the first system's home, if not given.")  # fmt: skip
+              help="own (each at home) or one for all; repeatable. Own and the first's home if not given.")  # fmt: skip
 @click.option("--alternatives", is_flag=True, help="Also run over the published conflicts of the facts.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
-              help="Another value: wacc=0.08, gb200-nvl72.chip_price='60000 USD', input_tokens=2048; repeatable.")  # fmt: skip
+              help="Another value: wacc=0.08, gb200-nvl72.chip_price=60000, input_tokens=2048; repeatable.")  # fmt: skip
 @json_option
 @common_options
 def compare(
@@ -89,22 +92,35 @@ def compare(
     from sweep.compare.comparison import compared  # noqa: PLC0415 - NumPy, pydantic, pint
     from sweep.compare.request import Request, value_of  # noqa: PLC0415
 
-    job: dict[str, Any] = {name: value_of(given[name]) for name in WORKLOAD if given[name] is not None}
+    job: dict[str, Any] = {
+        name: value_of(text) for name, text in given.items() if text is not None and name in WORKLOAD
+    }
     job |= {"train": workload} if workload else {"serve": serve} if serve else {}
     job |= {"time_per_output_token_limit": tpot} if tpot else {}
-    basis = {name: value_of(given[name]) for name in LIMITS if name != "domains" and given[name] is not None}
+    basis = {name: value_of(text) for name, text in given.items() if text is not None and name in LIMITS}
     if given["domains"] is not None:
         basis["domains"] = [value_of(part) for part in given["domains"].split(",")]
     options = _options(given, {"train": workload, "serve": serve, "time_per_output_token_limit": tpot})
     path = None if study is None else find_study(study)
     request = Request(systems, job, basis, regions, path, overrides, settings().catalogue, options)
     opened = request.open()
-    talk(f"comparing {', '.join(systems)} ...")
-    found = compared(opened, alternatives=alternatives)
+    found = compared(opened, alternatives=alternatives, progress=_Progress())
     if as_json:
         answer_json(found.data())
     else:
         _print(found, alternatives=alternatives)
+
+
+class _Progress:
+    """Says on stderr what is being done, once a second at most, and nothing when all is done within the first."""
+
+    def __init__(self) -> None:
+        self.said = time.monotonic()
+
+    def __call__(self, step: str) -> None:
+        if time.monotonic() - self.said >= 1:
+            talk(f"{step} ...")
+            self.said = time.monotonic()
 
 
 def _options(given: dict[str, str | None], named: dict[str, str | None]) -> dict[Path_, str]:
@@ -128,7 +144,7 @@ def _print(found: Comparison, *, alternatives: bool) -> None:
             answer()
         if (case.workload, case.phase) not in phases:
             phases.append((case.workload, case.phase))
-            formats = {design.system: design.precision for design in case.designs if design}
+            formats = dict(zip(case.systems, case.precisions, strict=True))
             best = found.opened.best_precision
             answer(text.wrapped(text.job_sentence(case.workload, case.phase, case.job, formats, best=best)))
             answer()
@@ -151,7 +167,9 @@ def _case(case: Case, found: Comparison) -> None:
             said.append(text.speed_sentence(case.designs[0], other, case.phase))
         answer(text.wrapped(" ".join(said)))
     designs = {design.system: design for design in case.designs if design}
-    countries = {name: found.catalogue.entry("regions", each.region).labels["country"] for name, each in designs.items()}
+    countries = {
+        name: found.catalogue.entry("regions", each.region).labels["country"] for name, each in designs.items()
+    }
     for sentence in text.export_sentences(designs, countries):
         answer(text.wrapped(sentence))
     answer()

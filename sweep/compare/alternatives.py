@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from models.quantities import quantities
 from sweep.catalogue import Resolved
-from sweep.compare.basis import choose
 from sweep.compare.break_even import Pair
+from sweep.compare.counts import counts_for
 from sweep.compare.side import Move, Side
 from sweep.units import factor
 
@@ -25,7 +25,7 @@ class Alternative:
     """Another published value of one fact: ``value`` in place of ``now`` [``unit``].
 
     ``of`` is the system whose fact it is, or ``both``; ``ratio`` the ratio of costs with it, first over other (NaN
-    when a system then has no design), ``shift`` the change of its logarithm.
+    when a system of ``missing`` then has no design), ``shift`` the change of its logarithm.
     """
 
     name: str
@@ -38,20 +38,29 @@ class Alternative:
     note: str
     ratio: float
     shift: float
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Corner:
+    """The ratio of costs with several conflicts together, first over other; ``missing`` have no design then."""
+
+    ratio: float
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Alternatives:
     """What the published conflicts do: each one ``alone``, and those together that favour the first or the other.
 
-    ``corners`` are the ratios with every fact at the value that favours the first, and the other. ``spread`` is how far
-    the logarithm of the ratio goes down and up: the largest shift of each fact, in quadrature over facts, as if
-    independent. ``turned`` says whether any one of them alone makes the other system cheaper; ``survives`` whether the
-    same system stays cheaper in both corners.
+    ``corners`` are those with every fact at the value that favours the first, and the other. ``spread`` is how far the
+    logarithm of the ratio goes down and up: the largest shift of each fact, in quadrature over facts, as if
+    independent. ``turned`` says whether any one of them alone makes the other system cheaper, or the only one;
+    ``survives`` whether the same system stays so in both corners.
     """
 
     alone: tuple[Alternative, ...]
-    corners: tuple[float, float]
+    corners: tuple[Corner, Corner]
     spread: tuple[float, float]
     turned: bool
     survives: bool
@@ -68,23 +77,34 @@ class _Conflict:
     index: int
 
 
-def alternatives_of(pair: Pair, error: float) -> Alternatives:  # noqa: ARG001
-    """Return what the published conflicts make of a comparison."""
+def alternatives_of(pair: Pair) -> Alternatives:
+    """Return what the published conflicts make of a comparison in which both systems have a design."""
     conflicts = _conflicts(pair)
     base = math.log(pair[0].cost / pair[1].cost)
-    logs = _logs(pair, [[each] for each in conflicts])
-    alone = tuple(_alternative(pair, each, log, base) for each, log in zip(conflicts, logs.tolist(), strict=True))
+    costs = _both(pair, [[each] for each in conflicts])
+    alone = tuple(_alternative(pair, each, cost, base) for each, cost in zip(conflicts, costs, strict=True))
     shifts = dict(zip(conflicts, (each.shift for each in alone), strict=True))
     best, worst = _together(shifts, sign=-1), _together(shifts, sign=1)
-    corners = [math.exp(log) for log in _logs(pair, [best, worst]).tolist()]
-    now = math.exp(base) > 1
+    corners = [Corner(cost[0] / cost[1], _missing(pair, cost)) for cost in _both(pair, [best, worst])]
+    dearer = base > 0
     return Alternatives(
         alone=alone,
         corners=(corners[0], corners[1]),
         spread=(_spread(shifts, best), _spread(shifts, worst)),
-        turned=any((each.ratio > 1) != now for each in alone if math.isfinite(each.ratio)),
-        survives=all((corner > 1) == now for corner in corners if math.isfinite(corner)),
+        turned=any(_turned(pair, each, first_dearer=dearer) for each in alone),
+        survives=not any(_turned(pair, each, first_dearer=dearer) for each in corners),
     )
+
+
+def _turned(pair: Pair, each: Alternative | Corner, *, first_dearer: bool) -> bool:
+    """Return whether the system that was cheaper is so no more: dearer, or without a design."""
+    if each.missing:
+        return pair[1 if first_dearer else 0].system in each.missing
+    return (each.ratio > 1) != first_dearer
+
+
+def _missing(pair: Pair, costs: tuple[float, float]) -> tuple[str, ...]:
+    return tuple(side.system for side, cost in zip(pair, costs, strict=True) if math.isnan(cost))
 
 
 def _spread(shifts: Mapping[_Conflict, float], taken: Iterable[_Conflict]) -> float:
@@ -123,7 +143,13 @@ def _facts(side: Side) -> dict[str, Resolved]:
     for name, origin in origins.items():
         row = quantities().get(name)
         taken = origin.kind == "fact" and len(origin.facts) == 1 and origin.facts[0].value is not None
-        if row is not None and row.dtype != "text" and not row.structural and taken and origin.facts[0].fact.alternatives:
+        if (
+            row is not None
+            and row.dtype != "text"
+            and not row.structural
+            and taken
+            and origin.facts[0].fact.alternatives
+        ):
             found[name] = origin.facts[0]
     return found
 
@@ -139,7 +165,8 @@ def _of_fact(move: Move, fact: Resolved) -> list[_Conflict]:
     return found
 
 
-def _alternative(pair: Pair, conflict: _Conflict, log: float, base: float) -> Alternative:
+def _alternative(pair: Pair, conflict: _Conflict, costs: tuple[float, float], base: float) -> Alternative:
+    log = math.log(costs[0] / costs[1])
     other, move = conflict.fact.fact.alternatives[conflict.index], conflict.move
     of = "both" if move.owner == "both" else pair[move.owner == "second"].system
     return Alternative(
@@ -153,37 +180,42 @@ def _alternative(pair: Pair, conflict: _Conflict, log: float, base: float) -> Al
         note=other.note,
         ratio=math.exp(log),
         shift=log - base,
+        missing=_missing(pair, costs),
     )
 
 
-def _logs(pair: Pair, variants: Sequence[Sequence[_Conflict]]) -> Array:
-    """Return the logarithm of the ratio of costs in each variant, designs chosen anew."""
-    costs = [_costs(side, place, variants) for place, side in enumerate(pair)]
-    return np.asarray(np.log(costs[0] / costs[1]))
+def _both(pair: Pair, variants: Sequence[Sequence[_Conflict]]) -> list[tuple[float, float]]:
+    """Return the costs of both systems [USD/token] in each variant, designs chosen anew; NaN without one."""
+    first, second = (_costs(side, place, variants).tolist() for place, side in enumerate(pair))
+    return list(zip(first, second, strict=True))
 
 
 def _costs(side: Side, place: int, variants: Sequence[Sequence[_Conflict]]) -> Array:
     """Return a system's cost in each variant; those that leave its performance as it is are evaluated apart."""
     costs = np.full(len(variants), side.cost)
-    touching = [index for index, taken in enumerate(variants) if any(each.move.touches(place) for each in taken)]
-    performing = [
-        index
-        for index in touching
-        if any(each.move.touches(place) and side.machine.performs_by(each.move.name) for each in variants[index])
-    ]
-    for group in ([index for index in touching if index not in performing], performing):
+    own = [[each for each in taken if each.move.touches(place)] for taken in variants]
+    touching = [index for index, taken in enumerate(own) if taken]
+    performing = {index for index in touching if any(side.machine.performs_by(each.move.name) for each in own[index])}
+    for group in ([index for index in touching if index not in performing], sorted(performing)):
         if group:
-            changes = _changes([variants[index] for index in group], place)
-            costs[group] = np.broadcast_to(choose(side.basis, side.evaluate(changes)).cost, (len(group),))
+            costs[group] = side.costs(_changes([own[index] for index in group]), len(group))
+    for index in touching:
+        if np.isnan(costs[index]):
+            costs[index] = _searched(side, place, {each.move.name: each.value for each in own[index]})
     return costs
 
 
-def _changes(variants: Sequence[Sequence[_Conflict]], place: int) -> dict[str, Any]:
-    """Return one column per fact that any variant changes for a system [table units], a row per variant."""
+def _searched(side: Side, place: int, changes: Mapping[str, float]) -> float:
+    """Return a system's cost where none of the usual counts of domains will do: other counts are looked for."""
+    counts = counts_for(side.machine, side.region, side.basis, place, changes)
+    return float(replace(side, counts=counts).costs(changes, 1)[0]) if counts else math.nan
+
+
+def _changes(variants: Sequence[Sequence[_Conflict]]) -> dict[str, Any]:
+    """Return one column per fact that any variant changes [table units], a row per variant."""
     columns: dict[str, Array] = {}
     for row, taken in enumerate(variants):
         for each in taken:
-            if each.move.touches(place):
-                column = columns.setdefault(each.move.name, np.full((len(variants), 1), each.now))
-                column[row] = each.value
+            column = columns.setdefault(each.move.name, np.full((len(variants), 1), each.now))
+            column[row] = each.value
     return columns

@@ -105,9 +105,7 @@ def _on_lines(
     ordered = [each for each in found if each.sign]
     not_above = _where(stretches(first, curves[1].times(1 + error).pieces(*span)), {-1, 0})
     not_below = _where(stretches(curves[0].times(1 + error).pieces(*span), second), {0, 1})
-    crossings = [
-        _crossing(pair, move, each, scale) for each in pairwise(ordered) if each[0].sign != each[1].sign
-    ]
+    crossings = [_crossing(pair, move, each, scale) for each in pairwise(ordered) if each[0].sign != each[1].sign]
     ends = _ratio(first, second, span[0]), _ratio(first, second, span[1])
     undecided = [scale.span(*each) for each in overlap(not_above, not_below)]
     return Solved(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from sweep.compare.inputs import BreakEven, break_evens
 from sweep.compare.machine import Machine
 from sweep.compare.request import Opened, Request
 from sweep.compare.side import Side
-from sweep.compare.text import JOB
+from sweep.compare.text import JOB, heading
 from sweep.compare.verdict import Verdict, judged
 from sweep.units import factor
+
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Case:
     """One workload on one basis in one place (``own``: each system at home).
 
     ``job`` is what the workload is besides its model, by quantity [unit of the table].
-    ``designs`` are in the order of the systems, None for a system without a design within the limit; ``pairs`` compare
-    the first with each other.
+    ``job`` is what the workload is besides its model, by quantity [unit of the table]. ``precisions`` and ``designs``
+    are in the order of the systems, a design None where no design of the system keeps the limit; ``pairs`` compare the
+    first with each other.
     """
 
     workload: str
@@ -48,6 +51,8 @@ class Case:
     job: Mapping[str, float]
     basis: Basis
     place: str
+    systems: tuple[str, ...]
+    precisions: tuple[str, ...]
     designs: tuple[Design | None, ...]
     pairs: tuple[Pair, ...]
 
@@ -118,14 +123,16 @@ def compare(
     return compared(request.open(), alternatives=alternatives)
 
 
-def compared(opened: Opened, *, alternatives: bool) -> Comparison:
-    """Return the comparison of a checked request."""
+def compared(opened: Opened, *, alternatives: bool, progress: Progress | None = None) -> Comparison:
+    """Return the comparison of a checked request; ``progress`` is told of every step."""
+    tell = progress or (lambda _: None)
     errors = {system: model_error(opened.catalogue, system) for system in opened.systems}
-    cases = []
-    for machines, phase in _machines(opened):
-        for basis in _bases(opened, phase):
-            for place in opened.regions:
-                cases.append(_case(opened, machines, basis, place, errors, alternatives=alternatives))
+    cases = [
+        _case(opened, machines, basis, place, errors, tell, alternatives=alternatives)
+        for machines, phase in _machines(opened)
+        for basis in _bases(opened, phase)
+        for place in opened.regions
+    ]
     return Comparison(opened, errors, tuple(cases))
 
 
@@ -157,18 +164,24 @@ def _case(
     basis: Basis,
     place: str,
     errors: Mapping[str, ModelError],
+    tell: Progress,
     *,
     alternatives: bool,
 ) -> Case:
-    sides = [
-        Side(machine, place, counts_for(machine, place, basis, number), basis) for number, machine in enumerate(machines)
-    ]
+    title = heading(
+        str(machines[0].choices["workload"]), str(machines[0].choices["phase"]), basis.name, basis.text, place
+    )
+    sides = []
+    for number, machine in enumerate(machines):
+        tell(f"{title}: designs of {machine.system}")
+        sides.append(Side(machine, place, counts_for(machine, place, basis, number), basis))
     pairs = []
     for other in sides[1:]:
+        tell(f"{title}: {sides[0].system} against {other.system}")
         pair = (sides[0], other)
         error = joint(errors[pair[0].system], errors[other.system])
         both = all(side.chosen is not None for side in pair)
-        conflicts = alternatives_of(pair, error) if alternatives and both else None
+        conflicts = alternatives_of(pair) if alternatives and both else None
         verdict = judged(pair, error, conflicts)
         solved = break_evens(pair, error) if both else ()
         pairs.append(Pair(verdict, solved, deciding_inputs(pair) if both else (), conflicts))
@@ -179,6 +192,8 @@ def _case(
         job=_job(machines[0], place),
         basis=basis,
         place=place,
+        systems=opened.systems,
+        precisions=tuple(str(machine.inputs(place).values["precision"]) for machine in machines),
         designs=tuple(design_of(side) for side in sides),
         pairs=tuple(pairs),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,12 @@ SPREAD = 16.0
 """How much more or less a budget may come to buy as prices move."""
 
 
-def counts_for(machine: Machine, region: str, basis: Basis, place: int) -> tuple[int, ...]:
+def counts_for(
+    machine: Machine, region: str, basis: Basis, place: int, changes: Mapping[str, Any] | None = None
+) -> tuple[int, ...]:
     """Return the counts of domains among which a system's design is chosen, ascending.
+
+    ``place`` is that of the system among those compared, ``changes`` are values in place of its own [table units].
 
     With a deadline they lie between 0.85 and 2 times the least that meets it; with a limit on size between half and
     the whole of the largest within it, and 16 times beyond either way for a budget, since prices move what it buys.
@@ -27,7 +32,7 @@ def counts_for(machine: Machine, region: str, basis: Basis, place: int) -> tuple
     if basis.domains:
         return (basis.domains[place],)
     most = max(MOST_CHIPS // int(machine.inputs(region).values["scale_up_size"]), 1)
-    value = _metric(machine, region, basis)
+    value = _metric(machine, region, basis, changes)
     if basis.name == "deadline":
         least = _first(lambda count: value(count) <= basis.limit, most)
         return () if least is None else _between(max(int(0.85 * least), 1), min(2 * least, most), least)
@@ -40,11 +45,11 @@ def counts_for(machine: Machine, region: str, basis: Basis, place: int) -> tuple
     return _between(max(largest // 2, 1), largest, largest)
 
 
-def _metric(machine: Machine, region: str, basis: Basis) -> Callable[[int], float]:
+def _metric(machine: Machine, region: str, basis: Basis, changes: Mapping[str, Any] | None) -> Callable[[int], float]:
     """Return the limited metric by count; what does not work is infinitely late, but of its own size."""
 
     def value(count: int) -> float:
-        found = machine.evaluate(region, (count,))
+        found = machine.evaluate(region, (count,), changes)
         number = float(np.asarray(found[basis.metric], dtype=np.float64).reshape(-1)[0])
         late = basis.name == "deadline" and not np.isfinite(number)
         return np.inf if late else number

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.quantities import Quantity, quantities
 from sweep.compare.basis import COST
 from sweep.compare.break_even import Pair, solve
-from sweep.compare.inputs import OWN, span_of
+from sweep.compare.inputs import span_of
 from sweep.compare.side import Move, Side
 from sweep.inputs import Inputs
 from sweep.units import factor
@@ -86,8 +86,8 @@ def _shared(name: str, inputs: Sequence[Inputs]) -> bool:
     first, second = (each.origins.get(name) for each in inputs)
     if first is None or second is None or first.kind != second.kind:
         return False
-    places = [[(fact.kind, fact.entry) for fact in origin.facts] or [origin.where] for origin in (first, second)]
-    return first.kind not in {"formula"} and places[0] == places[1]
+    places = [[f"{fact.kind}/{fact.entry}" for fact in origin.facts] or [origin.where] for origin in (first, second)]
+    return first.kind != "formula" and places[0] == places[1]
 
 
 def _moving(inputs: Inputs) -> list[Quantity]:
@@ -172,8 +172,21 @@ def _nearest(pair: Pair, move: Move, inputs: Sequence[Inputs]) -> float | None:
     """Return the nearest break-even of an input that changes no performance; at a jump, where the step is."""
     now = _now(inputs[_place(move)], move.name)
     crossings = solve(pair, move, span_of(move.name), now, 0.0).crossings
-    values = [value for each in crossings for value in (each.low, each.high)]
+    values = [value for each in crossings for value in (each.low, each.high) if _possible(pair, move, value)]
     return min(values, key=lambda value: abs(value - now)) if values else None
+
+
+def _possible(pair: Pair, move: Move, value: float) -> bool:
+    """Return whether what the catalogue derives from an input stays within its bounds: no price below zero."""
+    if not math.isfinite(value):
+        return False
+    for place, side in enumerate(pair):
+        if move.touches(place):
+            found = side.machine.inputs(side.region, {move.name: np.asarray(value)})
+            derived = [name for name, origin in found.origins.items() if origin.kind == "formula"]
+            if any(float(found.values[name]) < (quantities()[name].minimum or 0.0) for name in derived):
+                return False
+    return True
 
 
 def _turned(pair: Pair, moves: Sequence[Move], inputs: Sequence[Inputs]) -> dict[Move, float | None]:

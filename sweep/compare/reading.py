@@ -28,7 +28,8 @@ class Reading(Mapping[str, Any]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a value, or the default when there is none."""
-        return self[name] if name in self else default
+        found = self.read[name] = self.known.get(name, ABSENT)
+        return default if found is ABSENT else found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.known)

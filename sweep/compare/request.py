@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +92,20 @@ class _Opening:
         source = Source(self.base.file, data, self.base.lines)
         source, said = apply_overrides(source, [self._placed(text) for text in request.overrides])
         options = {**self._places(data), **request.options, **said}
-        study = build_study(source, options, self.catalogue)
+        study = self._built(source, options)
         domains = self._domains(counts, len(systems), Faults(source, options))
         regions = tuple(dict.fromkeys(map(str, _listed(source.data["scenarios"]["region"]))))
         return Opened(study, self.catalogue, systems, regions, domains, best)
+
+    def _built(self, source: Source, options: Mapping[Path_, str]) -> Study:
+        """Return the study; faults in what an option gave name the option, not the path that it stands at."""
+        try:
+            return build_study(source, options, self.catalogue)
+        except StudyError as error:
+            said = {*options.values()}
+            raise StudyError(
+                replace(problem, path="") if problem.where in said else problem for problem in error.problems
+            ) from error
 
     def _jobs(self, systems: Sequence[str]) -> list[dict[str, Any]]:
         """Return the workloads: those of the study with what is given put over them, or what is given alone."""

@@ -74,11 +74,13 @@ def _narrowed(function: Function, low: float, high: float) -> tuple[float, float
             return float(grid[j]), float(grid[j])
         if j > i + 1:  # not known in between
             return float(grid[i]), float(grid[j])
-        if grid[i] == low and grid[j] == high or grid.size <= 3:
+        if grid.size <= 3 or (grid[i] == low and grid[j] == high):
             return float(grid[j]), float(grid[j])
         low, high = float(grid[i]), float(grid[j])
 
 
 def _runs(grid: Array, inside: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(int))).tolist()
-    return tuple((float(grid[start]), float(grid[stop - 1])) for start, stop in zip(edges[::2], edges[1::2], strict=True))
+    return tuple(
+        (float(grid[start]), float(grid[stop - 1])) for start, stop in zip(edges[::2], edges[1::2], strict=True)
+    )

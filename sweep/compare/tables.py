@@ -18,6 +18,10 @@ from sweep.text import Table, number
 DIGITS = 4
 MOST = 12
 """Most rows of the tables of inputs; all of them are in the JSON."""
+NOWHERE = (
+    "The turn is the value nearest to today's at which both cost the same; nowhere: at none that the input may have\n"
+    "(for inputs that change the performance: within a factor of eight, the domains held)."
+)
 EMPTY = " "
 """A cell that stays empty; an empty text would be shown as unknown."""
 
@@ -44,7 +48,7 @@ def design_table(case: Case) -> Table:
     """Return the designs side by side, with the ratio of the first to each other."""
     designs = case.designs
     ratios = [f"1st/{_ordinal(number_)}>" for number_ in range(2, len(designs) + 1)]
-    systems = [f"{design.system if design else 'no design'}>" for design in designs]
+    systems = [f"{system}>" for system in case.systems]
     table = Table("", ("", *systems, *ratios))
     for name in WORDS:
         texts = [_word(design, name) for design in designs]
@@ -65,7 +69,7 @@ def _ordinal(place: int) -> str:
 
 def _word(design: Design | None, name: str) -> str:
     if design is None:
-        return ""
+        return "no design" if name == WORDS[0] else ""
     value = {"region": design.region, "precision": design.precision}.get(name, design.values.get(name))
     return str(value).replace("_", " ") if value else ""
 
@@ -123,7 +127,11 @@ def break_even_table(pair: Pair) -> Table | None:
 def _crossing_row(found: BreakEven, each: Crossing, systems: tuple[str, str], *, first: bool) -> tuple[str, ...]:
     now = _now(found)
     steps = {"equal": "", "between": "", "jump": f" (a step of {100 * each.gap:.2g} %)"}
-    at = f"{number(each.low, DIGITS)}" if each.low == each.high else f"{number(each.low, DIGITS)} to {number(each.high, DIGITS)}"
+    at = (
+        f"{number(each.low, DIGITS)}"
+        if each.low == each.high
+        else f"{number(each.low, DIGITS)} to {number(each.high, DIGITS)}"
+    )
     return (
         _headed(found.name, found.unit) if first else "  and",
         found.of,
@@ -180,7 +188,8 @@ def deciding_table(pair: Pair) -> Table | None:
     for each in shown:
         table.rows.append(_deciding_row(each))
     left = len(pair.deciding) - len(shown)
-    table.note = f"{left} more with a weight of at least 0.01: --json." if left else ""
+    more = f"\n{left} more with a weight of at least 0.01: --json." if left else ""
+    table.note = f"{NOWHERE}{more}"
     return table if shown else None
 
 
@@ -204,8 +213,8 @@ def alternatives_table(pair: Pair, conflicts: Alternatives) -> Table | None:
 
 
 def _alternative_row(each: Alternative) -> tuple[str, ...]:
-    moves = "no design" if not math.isfinite(each.shift) else f"{100 * math.expm1(each.shift):+.1f} %"
+    without = f"no {' nor '.join(each.missing)}"
+    moves = without if each.missing else f"{100 * math.expm1(each.shift):+.1f} %"
     ratio = "" if not math.isfinite(each.ratio) else f"{each.ratio:.2f}"
     values = (number(each.now, DIGITS), number(each.value, DIGITS))
     return _headed(each.name, each.unit), each.of, *values, ratio, moves, each.confidence.replace("_", " ")
-

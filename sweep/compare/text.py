@@ -6,13 +6,12 @@ import math
 import textwrap
 from collections.abc import Mapping
 
-from models.quantities import quantities
 from sweep.answer.errors import ModelError
-from sweep.answer.text import WIDTH, words
-from sweep.compare.alternatives import Alternatives
+from sweep.answer.text import WIDTH
+from sweep.compare.alternatives import Alternatives, Corner
 from sweep.compare.design import Design
 from sweep.compare.verdict import Verdict
-from sweep.text import with_unit
+from sweep.text import number
 
 PHASES = {"train": "training", "serve": "serving"}
 TOKENS = {"train": "per trained token", "serve": "per generated token"}
@@ -22,6 +21,7 @@ JOB = {
 }
 """What a workload is, besides its model."""
 
+TERA = 1e12
 RULES = {"denied": "is denied to", "licence": "needs a licence for", "case_by_case": "is reviewed case by case for"}
 
 
@@ -37,14 +37,27 @@ def heading(workload: str, phase: str, basis: str, limit: str, place: str) -> st
     return f"{PHASES[phase]} {workload}, {equal}, {where}"
 
 
-def job_sentence(workload: str, phase: str, job: Mapping[str, float], precision: Mapping[str, str], *, best: bool) -> str:
+def job_sentence(
+    workload: str, phase: str, job: Mapping[str, float], precision: Mapping[str, str], *, best: bool
+) -> str:
     """Return what is trained or served, and in which number format on each system."""
-    units = {name: quantities()[name].unit for name in job}
-    parts = [f"{words(name)} {with_unit(value, units[name])}" for name, value in job.items()]
     formats = dict.fromkeys(precision.values())
-    shown = next(iter(formats)) if len(formats) == 1 else ", ".join(f"{name} {word}" for name, word in precision.items())
+    shown = (
+        next(iter(formats)) if len(formats) == 1 else ", ".join(f"{name} {word}" for name, word in precision.items())
+    )
     note = " (the best of each chip; --precision sets one for all)" if best else ""
-    return f"{PHASES[phase].capitalize()} {workload}: {', '.join(parts)}; precision {shown}{note}."
+    return f"{PHASES[phase].capitalize()} {workload}: {_job(phase, job)}; precision {shown}{note}."
+
+
+def _job(phase: str, job: Mapping[str, float]) -> str:
+    if phase == "train":
+        tokens, batch, sequence = (job[name] for name in JOB["train"])
+        return f"{number(tokens / TERA, 4)} T tokens, batches of {batch:,.0f} sequences of {sequence:,.0f} tokens"
+    given, made, per_token, first = (job[name] for name in JOB["serve"])
+    return (
+        f"{given:,.0f} tokens in and {made:,.0f} out per request, at most {number(per_token)} ms per output token and"
+        f" {number(first)} s to the first"
+    )
 
 
 def verdict_sentence(verdict: Verdict, phase: str = "train") -> str:
@@ -101,10 +114,21 @@ def conflicts_sentence(verdict: Verdict, conflicts: Alternatives) -> str:
         return "No fact that decides this comparison has another published value."
     cheaper = other if verdict.ratio > 1 else first
     alone = f"one of them alone makes {cheaper} the dearer" if conflicts.turned else "none of them alone turns it"
-    low, high = (f"{corner:.2f}" for corner in conflicts.corners)
-    corners = f"{first} costs {low} times {other} with all that favour {first}, {high} with all that favour {other}"
-    together = "stays the cheaper in both corners" if conflicts.survives else "does not stay the cheaper in both corners"
-    return f"Published conflicts ({len(conflicts.alone)} other values): {alone}; {corners}: {cheaper} {together}."
+    corners = "; ".join(
+        f"with all that favour {favoured}, {_corner(corner, first, other)}"
+        for favoured, corner in zip((first, other), conflicts.corners, strict=True)
+    )
+    together = "survives" if conflicts.survives else "does not survive"
+    return (
+        f"Published conflicts, {len(conflicts.alone)} other values of facts: {alone}. Together: {corners}."
+        f" That {cheaper} is cheaper {together} both."
+    )
+
+
+def _corner(corner: Corner, first: str, other: str) -> str:
+    if corner.missing:
+        return f"{' and '.join(corner.missing)} has no design within the limit"
+    return f"{first} costs {corner.ratio:.2f} times as much as {other}"
 
 
 def error_sentence(errors: Mapping[str, ModelError], *, serving: bool, alternatives: bool) -> str:
@@ -132,8 +156,7 @@ def reading_sentences(phase: str) -> str:
         else "Cost to train is annual cost x time to train / utilisation: idle time of the year is paid too."
     )
     return (
-        f"{tail} Facility power is the peak that the site must supply. A break-even holds over all that an input may be:"
-        " both costs are evaluated there again and agree to 1e-9. An input's weight is the change of the ratio in percent"
-        " for a change of the input by one percent, the design held."
+        f"{tail} Facility power is the peak that the site must supply. Break-evens are searched over all that an input"
+        " may be; both costs are evaluated there again and agree to 1e-9. The weight of an input is the change of the"
+        " ratio in percent for a change of the input by one percent, the design held."
     )
-
