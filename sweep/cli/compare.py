@@ -64,7 +64,7 @@ def _limits(command: Any) -> Any:
               help="own (each at home) or one for all; repeatable. Own and the first's home if not given.")  # fmt: skip
 @click.option("--alternatives", is_flag=True, help="Also run over the published conflicts of the facts.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
-              help="Another value: wacc=0.08, gb200-nvl72.chip_price=60000, input_tokens=2048; repeatable.")  # fmt: skip
+              help="Another value: wacc=0.08, gb200-nvl72.chip_price=60000, input_tokens=512; repeatable.")  # fmt: skip
 @json_option
 @common_options
 def compare(
@@ -166,14 +166,17 @@ def _case(case: Case, found: Comparison) -> None:
         if case.designs[0] and other and not case.basis.cheapest:
             said.append(text.speed_sentence(case.designs[0], other, case.phase))
         answer(text.wrapped(" ".join(said)))
+    for sentence in text.absent_sentences(case.systems, case.absent):
+        answer(text.wrapped(sentence))
     designs = {design.system: design for design in case.designs if design}
     countries = {
         name: found.catalogue.entry("regions", each.region).labels["country"] for name, each in designs.items()
     }
     for sentence in text.export_sentences(designs, countries):
         answer(text.wrapped(sentence))
-    answer()
-    answer_table(tables.design_table(case))
+    if designs:
+        answer()
+        answer_table(tables.design_table(case))
     for pair in case.pairs:
         _pair(pair, several=len(case.pairs) > 1)
 

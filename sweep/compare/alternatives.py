@@ -14,7 +14,7 @@ from models.quantities import quantities
 from sweep.catalogue import Resolved
 from sweep.compare.break_even import Pair
 from sweep.compare.counts import counts_for
-from sweep.compare.side import Move, Side
+from sweep.compare.side import Move, Side, owner_name
 from sweep.units import factor
 
 Array = NDArray[np.float64]
@@ -168,10 +168,9 @@ def _of_fact(move: Move, fact: Resolved) -> list[_Conflict]:
 def _alternative(pair: Pair, conflict: _Conflict, costs: tuple[float, float], base: float) -> Alternative:
     log = math.log(costs[0] / costs[1])
     other, move = conflict.fact.fact.alternatives[conflict.index], conflict.move
-    of = "both" if move.owner == "both" else pair[move.owner == "second"].system
     return Alternative(
         name=move.name,
-        of=of,
+        of=owner_name(pair, move),
         unit=quantities()[move.name].unit,
         now=conflict.now,
         value=conflict.value,

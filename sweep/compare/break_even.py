@@ -136,7 +136,7 @@ def _ratio(first: Sequence[Piece], second: Sequence[Piece], x: float) -> float:
 
 def _crossing(pair: Pair, move: Move, around: tuple[Stretch, Stretch], scale: Scale) -> Crossing:
     before, after = around[::-1] if scale.reciprocal else around
-    low, high = scale.span(around[0].high, around[1].low)
+    low, high = (each + 0.0 for each in scale.span(around[0].high, around[1].low))  # no minus zero
     gap = math.nan if low != high else relative_gap(pair, move, low)
     return Crossing(low, high, int(before.sign > 0), int(after.sign > 0), gap)
 

@@ -10,6 +10,7 @@ from typing import Any
 from models.quantities import quantities
 from sweep.answer.errors import ModelError, joint, model_error
 from sweep.catalogue import Catalogue
+from sweep.compare.absent import why_none
 from sweep.compare.alternatives import Alternatives, alternatives_of
 from sweep.compare.basis import COST, Basis
 from sweep.compare.counts import counts_for
@@ -40,10 +41,9 @@ class Pair:
 class Case:
     """One workload on one basis in one place (``own``: each system at home).
 
-    ``job`` is what the workload is besides its model, by quantity [unit of the table].
     ``job`` is what the workload is besides its model, by quantity [unit of the table]. ``precisions`` and ``designs``
-    are in the order of the systems, a design None where no design of the system keeps the limit; ``pairs`` compare the
-    first with each other.
+    are in the order of the systems, a design None where a system has none; ``absent`` says why it has none, and is
+    empty where it has one. ``pairs`` compare the first with each other.
     """
 
     workload: str
@@ -54,6 +54,7 @@ class Case:
     systems: tuple[str, ...]
     precisions: tuple[str, ...]
     designs: tuple[Design | None, ...]
+    absent: tuple[str, ...]
     pairs: tuple[Pair, ...]
 
 
@@ -195,6 +196,7 @@ def _case(
         systems=opened.systems,
         precisions=tuple(str(machine.inputs(place).values["precision"]) for machine in machines),
         designs=tuple(design_of(side) for side in sides),
+        absent=tuple("" if side.chosen is not None else why_none(side) for side in sides),
         pairs=tuple(pairs),
     )
 

@@ -36,6 +36,8 @@ def counts_for(
     if basis.name == "deadline":
         least = _first(lambda count: value(count) <= basis.limit, most)
         return () if least is None else _between(max(int(0.85 * least), 1), min(2 * least, most), least)
+    if np.isnan(value(1)):  # a price or a power is not known
+        return ()
     over = _first(lambda count: value(count) > basis.limit, most)
     largest = most if over is None else over - 1
     if largest < 1:

@@ -33,6 +33,7 @@ def _case(case: Case) -> dict[str, Any]:
         "basis": {"name": basis.name, "limit": basis.text},
         "place": case.place,
         "designs": [None if design is None else _design(design) for design in case.designs],
+        "absent": [reason or None for reason in case.absent],
         "pairs": [_pair(pair, case.phase) for pair in case.pairs],
     }
 

@@ -13,7 +13,7 @@ from models.quantities import Quantity, quantities
 from sweep.compare.basis import COST
 from sweep.compare.break_even import Pair, solve
 from sweep.compare.inputs import span_of
-from sweep.compare.side import Move, Side
+from sweep.compare.side import Move, Side, owner_name
 from sweep.inputs import Inputs
 from sweep.units import factor
 
@@ -68,7 +68,7 @@ def deciding_inputs(pair: Pair) -> tuple[Deciding, ...]:
 
 def _deciding(pair: Pair, move: Move, answer: float, turn: float | None, inputs: Sequence[Inputs]) -> Deciding:
     place = _place(move)
-    of = "both" if move.owner == "both" else pair[place].system
+    of = owner_name(pair, move)
     return Deciding(move.name, of, quantities()[move.name].unit, _now(inputs[place], move.name), answer, turn)
 
 

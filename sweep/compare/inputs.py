@@ -10,7 +10,7 @@ import numpy as np
 
 from models.quantities import quantities
 from sweep.compare.break_even import Pair, Solved, solve
-from sweep.compare.side import Move, Owner, Side
+from sweep.compare.side import Move, Owner, Side, owner_name
 from sweep.units import factor
 
 
@@ -87,8 +87,7 @@ def _solved(pair: Pair, move: Move, now: tuple[float, float], error: float) -> B
     row = quantities()[move.name]
     nominal = now[1] if move.owner == "second" else now[0]
     solved = solve(pair, move, span_of(move.name), nominal, error)
-    of = "both" if move.owner == "both" else pair[OWN.index(move.owner)].system
-    return BreakEven(move.name, of, move, row.unit, now, solved, _never(pair, move, solved))
+    return BreakEven(move.name, owner_name(pair, move), move, row.unit, now, solved, _never(pair, move, solved))
 
 
 def _value(side: Side, name: str) -> float | None:

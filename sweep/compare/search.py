@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.compare.lines import overlap
+
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
+Change = tuple[float, float, int, int]
 POINTS = 33
 """Values per call while a bracket is narrowed."""
 LEVEL = 1e-9
@@ -24,10 +28,10 @@ class Searched:
     """Where a function changes its sign, ascending: ``(low, high, sign before, sign after)``, low = high at a root.
 
     ``sign`` is that of the whole range when it never changes, ``level`` whether it is zero throughout; ``ends`` are
-    its values at both ends of the grid, ``undecided`` the stretches of the grid on which it is within the band.
+    its values at both ends of the grid, ``undecided`` the stretches on which it is within the band.
     """
 
-    changes: tuple[tuple[float, float, int, int], ...]
+    changes: tuple[Change, ...]
     sign: int
     level: bool
     ends: tuple[float, float]
@@ -45,22 +49,43 @@ def searched(function: Function, span: tuple[float, float], scale: float, band: 
     else:
         grid = np.linspace(low, high, 4 * POINTS)
     heights = function(grid)
-    known = np.flatnonzero(np.isfinite(heights))
+    changes, signs = _changes(function, grid, heights)
+    unequal = signs[np.isfinite(signs) & (signs != 0)]
+    return Searched(
+        changes=changes,
+        sign=int(unequal[0]) if unequal.size else 0,
+        level=bool(np.isfinite(heights).any()) and not unequal.size,
+        ends=(float(heights[0]), float(heights[-1])),
+        undecided=_within(function, grid, heights, band),
+    )
+
+
+def _changes(function: Function, grid: Array, heights: Array) -> tuple[tuple[Change, ...], Array]:
+    """Return the changes of sign between points of a grid, and the signs there (0: level, NaN: not known)."""
     signs = np.where(np.abs(heights) <= LEVEL, 0, np.sign(heights))
-    unequal = [index for index in known.tolist() if signs[index]]
-    changes = [
+    unequal = np.flatnonzero(np.isfinite(signs) & (signs != 0)).tolist()
+    found = tuple(
         (*_narrowed(function, float(grid[i]), float(grid[j])), int(signs[i]), int(signs[j]))
         for i, j in pairwise(unequal)
         if signs[i] != signs[j]
-    ]
-    inside = np.abs(np.where(np.isnan(heights), np.inf, heights)) <= band
-    return Searched(
-        changes=tuple(changes),
-        sign=int(signs[unequal[0]]) if unequal else 0,
-        level=bool(known.size) and not unequal,
-        ends=(float(heights[0]), float(heights[-1])),
-        undecided=_runs(grid, inside),
     )
+    return found, signs
+
+
+def _within(function: Function, grid: Array, heights: Array, band: float) -> tuple[tuple[float, float], ...]:
+    """Return the stretches on which a function is within a band around zero."""
+    edges = {float(grid[0]), float(grid[-1])}
+    for shift in (-band, band):
+        found, _ = _changes(partial(_shifted, function, shift), grid, heights + shift)
+        edges |= {edge for low, high, _, _ in found for edge in (low, high)}
+    ordered = sorted(edges)
+    inside = np.abs(function(np.array([(low + high) / 2 for low, high in pairwise(ordered)]))) < band
+    stretches = [pair for pair, holds in zip(pairwise(ordered), inside.tolist(), strict=True) if holds]
+    return tuple(overlap(stretches, [(ordered[0], ordered[-1])]))
+
+
+def _shifted(function: Function, shift: float, x: Array) -> Array:
+    return np.asarray(function(x) + shift)
 
 
 def _narrowed(function: Function, low: float, high: float) -> tuple[float, float]:
@@ -77,10 +102,3 @@ def _narrowed(function: Function, low: float, high: float) -> tuple[float, float
         if grid.size <= 3 or (grid[i] == low and grid[j] == high):
             return float(grid[j]), float(grid[j])
         low, high = float(grid[i]), float(grid[j])
-
-
-def _runs(grid: Array, inside: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(int))).tolist()
-    return tuple(
-        (float(grid[start]), float(grid[stop - 1])) for start, stop in zip(edges[::2], edges[1::2], strict=True)
-    )

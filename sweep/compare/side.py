@@ -141,3 +141,12 @@ def straight(along: Array, heights: Array, works: NDArray[np.bool_]) -> Lines | 
     start = first - slope * along[0]
     kept = np.abs(heights - (start + slope * along[:, None])) <= STRAIGHT * height
     return Lines(start, slope) if bool(kept[:, works].all()) else None
+
+
+def owner_name(pair: tuple[Side, Side], move: Move) -> str:
+    """Return whose an input is, as people read it: a system (numbered beside its own kind), or ``both``."""
+    if move.owner == "both":
+        return "both"
+    place = 0 if move.touches(0) else 1
+    same = pair[0].system == pair[1].system
+    return f"{pair[place].system} ({('1st', '2nd')[place]})" if same else pair[place].system

@@ -170,9 +170,10 @@ def never_lines(pair: Pair) -> list[str]:
     """Return a line for each input without a break-even, with the reason."""
     lines = []
     for found in pair.break_evens:
+        unsure = found.solved.undecided and not found.solved.equal
+        tail = f"; cannot tell at {_stretches(found)}" if unsure else ""
         if not found.solved.crossings:
-            unsure = "" if not found.solved.undecided else f"; cannot tell at {_stretches(found)}"
-            lines.append(f"  {words(found.name)} of {found.of}: {found.never}{unsure}")
+            lines.append(f"  {words(found.name)} of {found.of}: {found.never}{tail}")
     return ["Never:", *lines] if lines else []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sweep.answer.errors import ModelError
 from sweep.answer.text import WIDTH
@@ -32,7 +32,9 @@ def wrapped(text: str) -> str:
 
 def heading(workload: str, phase: str, basis: str, limit: str, place: str) -> str:
     """Return what one case is."""
-    equal = f"{limit} domains each" if basis == "domains" else f"equal {basis} ({limit})"
+    equal = (
+        f"{limit} {'domain' if limit == '1' else 'domains'} each" if basis == "domains" else f"equal {basis} ({limit})"
+    )
     where = "each system at home" if place == "own" else f"all in {place}"
     return f"{PHASES[phase]} {workload}, {equal}, {where}"
 
@@ -65,8 +67,8 @@ def verdict_sentence(verdict: Verdict, phase: str = "train") -> str:
     first, other = verdict.first, verdict.other
     if math.isnan(verdict.ratio):
         if verdict.winner:
-            return f"Only {verdict.winner} has a design within the limit."
-        return f"Neither {first} nor {other} has a design within the limit."
+            return f"Only {verdict.winner} has a design."
+        return f"Neither {first} nor {other} has a design."
     dearer, cheaper = (first, other) if verdict.ratio >= 1 else (other, first)
     times, low, high = verdict.ratio, verdict.low, verdict.high
     if verdict.ratio < 1:
@@ -95,6 +97,11 @@ def speed_sentence(first: Design, other: Design, phase: str) -> str:
     faster, slower = (first, other) if ratio >= 1 else (other, first)
     ratio = max(ratio, 1 / ratio)
     return f"{faster.system} is {ratio:.2f} times as fast as {slower.system}." if ratio > 1 else "Both are as fast."
+
+
+def absent_sentences(systems: Sequence[str], absent: Sequence[str]) -> list[str]:
+    """Return why systems have no design."""
+    return [f"{system} has no design: {why}." for system, why in zip(systems, absent, strict=True) if why]
 
 
 def export_sentences(designs: Mapping[str, Design], countries: Mapping[str, str]) -> list[str]:
