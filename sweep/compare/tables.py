@@ -115,8 +115,8 @@ def break_even_table(pair: Pair) -> Table | None:
     """Return where both cost the same, one row for each crossing; None without any."""
     systems = pair.verdict.first, pair.verdict.other
     table = Table(
-        "Break-even: both cost the same at",
-        ("input", "of", "now>", "break-even>", "change>", "cheaper below", "cheaper above", "cannot tell"),
+        "Break-even: both cost the same there, and above it the other is cheaper",
+        ("input", "of", "now>", "break-even>", "change>", "cheaper below", "cannot tell"),
     )
     for found in pair.break_evens:
         for place, each in enumerate(found.solved.crossings):
@@ -139,7 +139,6 @@ def _crossing_row(found: BreakEven, each: Crossing, systems: tuple[str, str], *,
         f"{at}{steps[each.kind]}",
         _change(found, each),
         systems[each.below],
-        systems[each.above],
         ", ".join(_stretch(*stretch) for stretch in found.solved.undecided) if first else EMPTY,
     )
 
