@@ -82,10 +82,11 @@ def compare(
 ) -> None:
     """Compare systems on a workload as equals, at home and all in one place.
 
-    Designs, performance, power, capital, yearly and unit costs, failures and export status side by side; then at which
-    price of power or chips, staffing, utilisation or duty both cost the same (solved over all these may be), what
-    decides, and whether the model can tell. The first system is compared with each other. Limits may be combined:
-    each is a comparison of its own; without one it is --deadline '90 d', or --power '20 MW' in serving.
+    SYSTEMS are names in the catalogue; the first is compared with each other. The answer has designs, performance,
+    power, capital, costs of a year and of a token, failures and export status side by side; then at which price of
+    power or chips, staffing, utilisation or duty both cost the same (solved over all that these may be), what decides,
+    and whether the model can tell. Limits may be combined: each is a comparison of its own. Without one it is
+    --deadline '90 d', or --power '20 MW' in serving.
     """
     if workload and serve:
         raise click.UsageError("--workload trains a model and --serve serves one; give one of them")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.evaluate import evaluate
 from models.quantities import quantities
 from sweep.compare import compare
 from sweep.compare.basis import Basis, choose
@@ -192,6 +193,17 @@ def test_an_evaluated_block_is_every_design_on_its_own(machines):
             for name in ("cost_per_token", "capital_cost", "time_to_train", "facility_power"):
                 values = np.broadcast_to(block[name], (2, 3))
                 assert values[row, column] == float(np.asarray(found[name]).reshape(-1)[0])
+
+
+def test_a_design_has_the_numbers_that_a_run_gives_it(machines):
+    """The stages run apart here, over many designs at once; a run of a study goes through them in one piece."""
+    block = machines[1].evaluate("us-texas", (8, 24, 40))
+    for place, count in enumerate((8, 24, 40)):
+        row = evaluate({**machines[1].inputs("us-texas").values, "domains": count})
+        assert set(row) <= set(block)
+        for name in set(row) & {each.name for each in quantities().values() if each.dtype == "float"}:
+            value = np.broadcast_to(block[name], (1, 3))[0, place]
+            assert value == float(np.asarray(row[name]).reshape(-1)[0]) or np.isnan(value), name
 
 
 def test_what_performance_reads_makes_it_run_again(machines):
