@@ -26,6 +26,7 @@ VERBS = {
     "optimize": "sweep.cli.optimize",
     "ls": "sweep.cli.runs",
     "status": "sweep.cli.runs",
+    "compare": "sweep.cli.compare",
     "verify": "sweep.cli.verify",
     "calibrate": "sweep.cli.calibrate",
     "accuracy": "sweep.cli.accuracy",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweep.study.load import load_study, open_study
+from sweep.study.load import build_study, load_study, open_study
 from sweep.study.study import Constant, Equal, Keep, Objective, Study
 
-__all__ = ["Constant", "Equal", "Keep", "Objective", "Study", "load_study", "open_study"]
+__all__ = ["Constant", "Equal", "Keep", "Objective", "Study", "build_study", "load_study", "open_study"]

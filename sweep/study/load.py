@@ -28,7 +28,7 @@ from sweep.study.spaces import build_block
 from sweep.study.study import Role, Study
 from sweep.study.values import vocabulary_of
 from sweep.study.workloads import Job, model_facts, read_jobs, workload_axis
-from sweep.yaml_source import read_yaml
+from sweep.yaml_source import Path_, Source, read_yaml
 
 GRAMMAR_ROUNDS = 3
 METHODS: Mapping[str, Method] = {"sobol": "sobol", "lhs": "latin_hypercube", "random": "random"}
@@ -62,6 +62,27 @@ def load_study(path: Path | str, catalogue: Catalogue, overrides: Sequence[str] 
     """
     file, faults = _read(Path(path), overrides)
     return _Loading(Path(path), file, catalogue, faults).study()
+
+
+def build_study(source: Source, options: Mapping[Path_, str], catalogue: Catalogue) -> Study:
+    """Return a checked study that was put together in memory.
+
+    Parameters
+    ----------
+    source
+        The keys of a study file as plain data.
+    options
+        What set each path, for messages: ``--deadline 90 d``.
+    catalogue
+        Where systems, models and regions are looked up.
+
+    Raises
+    ------
+    StudyError
+        With every fault found.
+    """
+    faults = Faults(source, options)
+    return _Loading(Path(source.file), _parsed(faults), catalogue, faults).study()
 
 
 def _read(path: Path, overrides: Sequence[str]) -> tuple[grammar.StudyFile, Faults]:
