@@ -10,6 +10,7 @@ import numpy as np
 from models.economics import economics_stage
 from models.export_control import rules_stage
 from models.fabric import fabric_stage
+from models.fleet import site_count
 from models.inputs import Known, ModelInputError, integer, text
 from models.intervals import interval_stage
 from models.power import power_stage
@@ -46,6 +47,8 @@ def performance_stage(known: Known) -> dict[str, Any]:
     phase = text(known, "phase")
     if phase not in PHASES:
         raise ModelInputError("phase", f"phase is {phase!r}; it must be one of {', '.join(PHASES)}")
+    if phase == "serve" and site_count(known) > 1:
+        raise ModelInputError("sites", "sites is for training; serve from each site on its own")
     return PHASES[phase](known)
 
 
