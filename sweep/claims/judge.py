@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite, log10
 from typing import Literal
@@ -82,7 +82,7 @@ def judge(claim: Claim, values: Values) -> Judged:
     return Judged(claim, claim.compiled, "nobody" if claim.compiled == "not testable" else "sources", parts)
 
 
-def verdict_of(states: list[State]) -> Verdict:
+def verdict_of(states: Sequence[State]) -> Verdict:
     """Return the verdict that the states of the parts lead to (``choices.RULE``)."""
     found = set(states)
     if found == {"holds"}:
@@ -98,7 +98,7 @@ def _part(claim: str, part: Part, values: Values) -> PartFound:
     figures = tuple(_figure(name, swaps, part, formula, values) for name, swaps in bases.items())
     state = _state(figures)
     needed = None
-    if part.needs is not None and part.claimed is not None and state in ("fails", "depends"):
+    if part.needs is not None and part.claimed is not None and figures[0].holds is False:
         first = next(iter(bases.values()))
         needed = _needed(part.needs, part.claimed, part.unit, formula, _taken(formula, first, values))
     return PartFound(part, figures, state, needed)

@@ -1,4 +1,4 @@
-"""The published ratio table, row by row: does each printed ratio follow from the inputs printed beside it?"""
+"""The published ratio table, row by row: whether each printed ratio follows from the inputs printed beside it."""
 
 from __future__ import annotations
 

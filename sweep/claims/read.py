@@ -97,6 +97,7 @@ class Article(Strict):
     """One article and its claims."""
 
     name: str
+    short: str
     title: str
     date: str
     note: str = ""

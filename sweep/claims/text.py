@@ -14,8 +14,7 @@ from sweep.claims.values import Value
 from sweep.text import Table, number, with_unit
 
 DIGITS = 4
-BY = {"numbers": "numbers", "sources": "sources", "nobody": "nobody can"}
-STATES = {"holds": "holds", "fails": "fails", "depends": "depends on the basis", "shown": ""}
+BY = {"numbers": "by numbers", "sources": "by its sources", "nobody": "nobody can say"}
 
 
 def overview(judged: Sequence[Judged]) -> Table:
@@ -80,13 +79,13 @@ def _rounded(value: float) -> float:
 def holds_if(judged: Judged) -> str:
     """Return in one phrase what would have to be true for the claim to hold."""
     found = [needed_text(part.needed) for part in judged.parts if part.needed is not None]
-    return "; ".join(found) or judged.claim.holds_if
+    return "; ".join(found) or judged.claim.holds_if or ("it holds" if judged.verdict == "confirmed" else "")
 
 
 def detail(judged: Judged) -> tuple[list[str], list[Table]]:
     """Return the lines and the tables of one claim in full."""
     claim = judged.claim
-    lines = [f"{claim.id}: {claim.claim}", f"verdict: {judged.verdict} (by {BY[judged.by]})"]
+    lines = [f"{claim.id}: {claim.claim}", f"verdict: {judged.verdict} ({BY[judged.by]})"]
     lines += [f"sources say: {claim.compiled}. {claim.finding}"]
     named = (("why it differs", claim.difference), ("would hold if", holds_if(judged)), ("not judged", claim.reason))
     lines += [f"{word}: {text}" for word, text in named if text]

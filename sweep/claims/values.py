@@ -1,8 +1,9 @@
 """What the names in the formulas of the claims stand for: facts of the catalogue, and results of single designs.
 
 A name is a fact, ``systems.gb200-nvl72.peak_fp8`` (kind, entry, fact; ``as W`` or ``as count`` behind it where the fact
-counts in words such as W/GPU), a link of an entry, ``systems.cloudmatrix384.chip``, or a result, ``run one-gb200-nvl72 it_power``: a
-study of one design in ``configs/claims/runs``, which ``supernode explain`` takes apart.
+counts in words such as W/GPU), a link of an entry, ``systems.cloudmatrix384.chip``, or a result,
+``run one-gb200-nvl72 it_power``: of a study of one design in ``configs/claims/runs``, which ``supernode explain`` takes
+apart.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from models.quantities import quantities
-from sweep.catalogue import KINDS, Catalogue, Fact
+from sweep.catalogue import KINDS, Alternative, Catalogue, Fact
 from sweep.claims.read import claims_folder, read_names
 from sweep.dimensions import dimension_of
 from sweep.errors import StudyError, nearest
@@ -93,7 +94,8 @@ class Values:
 
     def _of_fact(self, name: str, key: str, fact: Fact, unit: str | None) -> Value:
         alternatives: dict[float, Value] = {}
-        for other in (fact, *fact.alternatives):
+        published: tuple[Fact | Alternative, ...] = (fact, *fact.alternatives)
+        for other in published:
             if isinstance(other.value, int | float):
                 read_as = other.unit if unit is None else unit
                 si, si_unit = self._number(key, float(other.value), read_as)
