@@ -11,11 +11,11 @@ from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, settings
 
 if TYPE_CHECKING:
-    from sweep.claims import Values
+    from sweep.claims.values import Values
 
 
 @click.command()
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[IDS]...")
 @click.option(
     "--verdict", type=click.Choice(VERDICTS), multiple=True, help="Show only claims with this verdict; repeatable."
 )
@@ -27,15 +27,15 @@ def claims(*, ids: tuple[str, ...], verdict: tuple[str, ...], ratios: bool, rule
     """Judge every claim of the two articles on CloudMatrix 384.
 
     Each claim that is a number is computed anew from catalogue and model, on every published basis, and compared with
-    what was claimed; then what would have to be true for it to hold. With IDs, such as S0-10, those claims in full:
-    formulas, values and sources.
+    what was claimed; then what would have to be true for it to hold. With IDS, such as S0-10 S3-26, those claims in
+    full: formulas, values and sources.
     """
     if rule:
         answer(RULE)
         return
     if ratios and (ids or verdict):
-        raise click.UsageError("--ratios shows one table; leave IDs and --verdict away")
-    from sweep.claims import Values  # noqa: PLC0415 - NumPy, pydantic, pint
+        raise click.UsageError("--ratios shows one table; leave IDS and --verdict away")
+    from sweep.claims.values import Values  # noqa: PLC0415 - NumPy, pydantic, pint
 
     values = Values(settings().load_catalogue())
     if ratios:
@@ -56,7 +56,8 @@ def _ratios(values: Values, *, as_json: bool) -> None:
 
 
 def _claims(values: Values, ids: tuple[str, ...], verdicts: tuple[str, ...], *, as_json: bool) -> None:
-    from sweep.claims import judge, text  # noqa: PLC0415
+    from sweep.claims import text  # noqa: PLC0415
+    from sweep.claims.judge import judge  # noqa: PLC0415
     from sweep.claims.read import chosen  # noqa: PLC0415
 
     found = [judge(claim, values) for claim in chosen(ids).values()]

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from sweep.catalogue import Catalogue
-from sweep.claims import Claim, Judged, Values, judge, read_claims
-from sweep.claims.judge import PartFound, verdict_of
-from sweep.claims.read import Claimed, Part
+from sweep.claims.judge import Judged, PartFound, judge, verdict_of
+from sweep.claims.read import Claim, Claimed, Part, read_claims
+from sweep.claims.values import Values
 from sweep.cli.app import cli
 from sweep.errors import StudyError
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from sweep.catalogue import Catalogue
-from sweep.claims import Values
 from sweep.claims.page import PAGE, main, page_now
 from sweep.claims.ratios import RatioFound, follows, ratios
 from sweep.claims.read import Row
 from sweep.claims.text import not_following
+from sweep.claims.values import Values
 
 DOCS = Path(__file__).parents[2] / "docs"
 FOUND = {each.row.row: each for each in ratios(Values(Catalogue.load()))}
