@@ -10,6 +10,7 @@ import numpy as np
 from models.economics import economics_stage
 from models.export_control import rules_stage
 from models.fabric import fabric_stage
+from models.fleet import site_count
 from models.inputs import Known, ModelInputError, integer, text
 from models.intervals import interval_stage
 from models.power import power_stage
@@ -47,6 +48,8 @@ def performance_stage(known: Known) -> dict[str, Any]:
     phase = text(known, "phase")
     if phase not in PHASES:
         raise ModelInputError("phase", f"phase is {phase!r}; it must be one of {', '.join(PHASES)}")
+    if phase == "serve" and site_count(known) > 1:
+        raise ModelInputError("sites", "sites is for training; serve from each site on its own")
     inputs = capped(known)
     metrics = PHASES[phase](inputs)
     return metrics if inputs is known else metrics | uncapped_utilisation(known, metrics)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from models.arithmetic import number_or, round_up, whole
+from models.fleet import fabric_of_sites, site_count
 from models.inputs import Array, Known, ModelInputError, number, number_or_nan
 
 LAYERS = 4  # the deepest fat tree counted; 64-port switches reach two million ports with it
@@ -192,7 +193,10 @@ def fabric_stage(known: Known) -> dict[str, Any]:
 
     Counts are int64, or float64 with NaN where a fact is unknown. The bisection of several domains is that of the
     scale-out tree, ``chips x scale_out_bandwidth / 2 / oversubscription``; of one domain, that of its scale-up fabric.
+    Every site of several has a tree of its own (``models.fleet``).
     """
+    if site_count(known) > 1:
+        return fabric_of_sites(known, fabric_stage)
     domains, chips = number(known, "domains"), chips_bought(known)
     nics = network_interfaces(known)
     oversubscription = number_or(known, "oversubscription", 1.0)

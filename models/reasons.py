@@ -27,6 +27,7 @@ class Reason(IntEnum):
     SERVING_OUTPUT_TOKEN = 12
     SERVING_INSTANCES = 13
     FAILURES = 14
+    SITES = 15
 
 
 REASONS: Final[tuple[str, ...]] = (
@@ -45,4 +46,5 @@ REASONS: Final[tuple[str, ...]] = (
     "service level: the time per output token is above its limit at every batch",
     "chips: too few chips for one prefill and one decode instance",
     "failures: the job fails as fast as it restarts and makes no progress",
+    "sites: the run is spread over more sites than there are supernodes",
 )

@@ -13,6 +13,7 @@ import numpy as np
 from models.coefficients import Coefficients
 from models.collectives import Fabric, all_gather, all_to_all
 from models.curves import overlap
+from models.fleet import WideArea
 from models.inputs import Array
 from models.mapping import Mappings
 from models.work import Product, Work
@@ -26,6 +27,7 @@ class Machine:
     [byte/s], ``host_rate`` to the host; ``launch`` [s] of one kernel. ``mixture_age`` is how much slower what a mixture
     layer adds is in the software of the design, ``eager`` the part of the host time that captured graphs leave. The
     overlaps are switches of the software, 0 to 1. ``imbalance`` is the load of the fullest expert rank.
+    ``wide`` is the exchange with other sites; None where there are none.
     """
 
     matrix_peak: Array
@@ -43,6 +45,7 @@ class Machine:
     overlap_gradients: Array
     imbalance: Array
     coefficients: Coefficients
+    wide: WideArea | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ two ranks, each with half of the peaks, the memory and the links; the link betwe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -237,4 +237,5 @@ def calibrated(speeds: Speeds, by: Coefficients) -> Machine:
 
 def machine_of(known: Known, precision: str) -> Machine:
     """Return the machine of every design of a block, as ``speeds_of`` and ``calibrated`` say."""
-    return calibrated(speeds_of(known, precision), coefficients_of(known))
+    machine = calibrated(speeds_of(known, precision), coefficients_of(known))
+    return replace(machine, wide=known["wide_area"]) if "wide_area" in known else machine

@@ -2,7 +2,7 @@
 
 A micro-batch takes one *slot* per stage (``models.slot``). A step is
 
-``n slot_slow + i (sum of slots - slot_slow)/v + gaps + exposed transfers + gradients + optimizer + overhead``
+``n slot_slow + i (sum of slots - slot_slow)/v + gaps + exposed transfers + gradients + sites + optimizer + overhead``
 
 with n micro-batches on the fullest replica, v chunks per stage, i the part of the bubble that the schedule leaves, and
 the slowest stage deciding the pace. Interleaved schedules run the micro-batches in rounds of at least as many as there
@@ -22,6 +22,7 @@ from typing import Final
 import numpy as np
 
 from models.collectives import Group, all_gather, all_reduce, point_to_point
+from models.fleet import BACKWARD, exposed_time
 from models.inputs import Array
 from models.mapping import Mappings
 from models.schedule import round_gaps
@@ -44,6 +45,7 @@ class Step:
     pipeline: Array
     bubble: Array
     data: Array
+    sites: Array
     optimizer: Array
 
 
@@ -83,7 +85,7 @@ def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Ar
     reduce = gather * (GRADIENT_REDUCE_BYTES / WEIGHT_GATHER_BYTES)
     back = np.where(layout.sharding > 0.0, reduce, 2.0 * reduce)
     front = np.where(layout.sharding > 0.0, gather, 0.0)
-    hidden = np.minimum(back, free * (2.0 / 3.0)) + np.minimum(front, free * (1.0 / 3.0))
+    hidden = np.minimum(back, free * BACKWARD) + np.minimum(front, free * (1.0 / 3.0))
     exposed = back + front - (overlap * (1.0 - by.gradient_exposed)) * hidden
     sharded = (layout.sharding >= 3.0) & (layout.pipeline == 1.0)
     if not sharded.any():
@@ -118,6 +120,18 @@ def _optimizer_time(table: Mappings, work: Work, machine: Machine) -> Array:
     return machine.coefficients.optimizer_bytes * work.reduced * (dense + expert) / machine.memory_rate
 
 
+def _site_time(machine: Machine, free: Array) -> Array:
+    """Exposed exchange with other sites per step [s].
+
+    It hides behind the last backward pass together with the reduction inside the site, bucket by bucket, on other
+    links; what sticks out of both adds up (pessimistic).
+    """
+    if machine.wide is None:
+        return np.zeros(1)
+    hidden = machine.overlap_gradients * (1.0 - machine.coefficients.gradient_exposed)
+    return exposed_time(machine.wide, hidden * BACKWARD * free)
+
+
 def step(table: Mappings, work: Work, slot: Slot, machine: Machine) -> Step:
     """Time of one step for every mapping [s]; the mapping axis is last.
 
@@ -138,6 +152,7 @@ def step(table: Mappings, work: Work, slot: Slot, machine: Machine) -> Step:
     pipeline = micro_batches * (pace - slow) + 2.0 * route
     free = pace - (slot.tensor + slot.context + slot.expert) * work.slow_stage
     data = _data_time(table, work, machine, free)
+    sites = _site_time(machine, free)
     optimizer = _optimizer_time(table, work, machine)
-    total = micro_batches * pace + idle + 2.0 * route + data + optimizer + machine.coefficients.step_overhead
-    return Step(total, pace, pipeline, bubble, data, optimizer)
+    total = micro_batches * pace + idle + 2.0 * route + data + sites + optimizer + machine.coefficients.step_overhead
+    return Step(total, pace, pipeline, bubble, data, sites, optimizer)

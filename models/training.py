@@ -13,6 +13,7 @@ from models.arithmetic import ROUNDING
 from models.coefficients import Coefficients
 from models.collectives import TOPOLOGIES
 from models.columns import columns, map_columns, rows, stack
+from models.fleet import of_all_sites, site_count, site_of
 from models.inputs import Array, Known, ModelInputError, integer, number
 from models.mapping import Cell, Fixed, Mappings, legal, mappings
 from models.memory import RECOMPUTE, USABLE
@@ -170,8 +171,14 @@ def training_stage(known: Known) -> dict[str, Any]:
 
     Reads the structural cell (shape, batch, sequence, domains, fixed mapping), the speeds of chip and fabric and the
     overlaps. Returns the training metrics of the quantity table, on the mesh that the speeds, the memory and the
-    spares span. ``floor(spare_fraction x domains)`` domains do not work; each such count is a cell of its own.
+    spares span. ``floor(spare_fraction x domains)`` domains do not work; each such count is a cell of its own. A run
+    over several sites is that of its fullest site and its exchange with the others (``models.fleet``).
     """
+    sites = site_count(known)
+    if sites > 1:
+        if integer(known, "global_batch") < sites:
+            return infeasible(Reason.BATCH)
+        return infeasible(Reason.SITES) if integer(known, "domains") < sites else _over_sites(known)
     fraction = number(known, "spare_fraction") if "spare_fraction" in known else np.zeros(())
     spares = np.floor(fraction * integer(known, "domains") * (1 + ROUNDING))
     counts = np.unique(spares)
@@ -182,6 +189,11 @@ def training_stage(known: Known) -> dict[str, Any]:
         other = _with_spares(known, float(count))
         metrics = {name: np.where(spares == count, other[name], value) for name, value in metrics.items()}
     return metrics
+
+
+def _over_sites(known: Known) -> dict[str, Any]:
+    """Metrics of a block whose run is spread over several sites."""
+    return of_all_sites(known, training_stage(site_of(known)))
 
 
 def _with_spares(known: Known, spares: float) -> dict[str, Any]:

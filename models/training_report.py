@@ -39,6 +39,7 @@ TIMES: Final = (
     "pipeline_time",
     "bubble_time",
     "data_parallel_time",
+    "cross_site_time",
     "optimizer_time",
     "overhead_time",
 )
@@ -68,7 +69,7 @@ COUNTS: Final = {
 
 def infeasible(reason: Reason) -> dict[str, Any]:
     """Metrics of a block in which no mapping exists whatever the memory: a reason, and nothing else."""
-    unknown: dict[str, Any] = dict.fromkeys((*TIMES, *RATES, *MEMORY), np.asarray(np.nan))
+    unknown: dict[str, Any] = dict.fromkeys((*TIMES, "site_exchange_time", *RATES, *MEMORY), np.asarray(np.nan))
     nothing = dict.fromkeys((*COUNTS, "chips_used", "legal_mappings", "near_optimal_mappings"), np.asarray(0))
     blank = dict.fromkeys(("recompute", "placement", "mapping"), np.asarray(""))
     state = {"status": np.asarray(1, dtype=np.int8), "reason": np.asarray(reason, dtype=np.int16)}
@@ -89,6 +90,7 @@ def step_parts(best: Mappings, times: Slot, whole: Step, machine: Machine) -> di
         "pipeline_time": whole.pipeline,
         "bubble_time": whole.bubble,
         "data_parallel_time": whole.data,
+        "cross_site_time": whole.sites,
         "optimizer_time": whole.optimizer,
         "overhead_time": share * times.floor + machine.coefficients.step_overhead,
     }
@@ -145,6 +147,7 @@ def report(
     ok = reason == Reason.NONE
     need, layout = best.budget, best.layout
     timed = step_parts(best, times, whole, machine) | _rates(cell, best, whole, machine.matrix_peak)
+    timed["site_exchange_time"] = np.zeros(1) if machine.wide is None else machine.wide.exchange
     metrics: dict[str, Any] = {
         name: np.where(ok, np.broadcast_to(value[..., 0], ok.shape), np.nan) for name, value in timed.items()
     }

@@ -32,6 +32,8 @@ VERBS = {
     "accuracy": "sweep.cli.accuracy",
     "explain": "sweep.cli.explain",
     "query": "sweep.cli.query",
+    "claims": "sweep.cli.claims",
+    "cite": "sweep.cli.cite",
     "doctor": "sweep.cli.doctor",
 }
 """Every verb and the module that holds a command of that name, in the order of the help page."""

@@ -22,6 +22,7 @@ FEW = {
         "scenarios.cloudmatrix384.chip_price": "{times: [1]}",
         "scenarios.gb200-nvl72.chip_price": "{times: [1]}",
     },
+    "fleet-40-sites": {"levers.site_bandwidth": "[12.5, 1000]", "scenarios.power_price": "[0.07]"},
     "importer-under-export-rules": {
         "levers.domains": "[16]",
         "levers.gb200-nvl72.domains": "[16]",
