@@ -19,7 +19,8 @@ def print_answer(said: Answer) -> None:
         _paragraph(said.question)
     for said_first in said.overviews or said.sections:
         answer()
-        _paragraph(said_first.sentence)
+        for line in said_first.sentence.splitlines():
+            _paragraph(line)
     if said.notes:
         answer()
     for note in said.notes:

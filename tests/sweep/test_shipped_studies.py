@@ -23,6 +23,11 @@ FEW = {
         "scenarios.gb200-nvl72.chip_price": "{times: [1]}",
     },
     "fleet-40-sites": {"levers.site_bandwidth": "[12.5, 1000]", "scenarios.power_price": "[0.07]"},
+    "cloudmatrix384-vs-gb200-nvl72-uncertain": {
+        "levers.domains": "[64]",
+        "levers.gb200-nvl72.domains": "[72]",
+        "uncertain.draws": "50",
+    },
     "importer-under-export-rules": {
         "levers.domains": "[16]",
         "levers.gb200-nvl72.domains": "[16]",
