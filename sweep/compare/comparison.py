@@ -154,7 +154,8 @@ def _machines(opened: Opened) -> list[tuple[list[Machine], str]]:
 def _bases(opened: Opened, phase: str) -> list[Basis]:
     found = [Basis.of(equal, phase) for equal in opened.study.basis if phase in equal.goals]
     if opened.domains:
-        text = " and ".join(f"{count:,}" for count in dict.fromkeys(opened.domains))
+        same = len(set(opened.domains)) == 1
+        text = ", ".join(f"{count:,}" for count in opened.domains[: 1 if same else None])
         found.append(Basis("domains", text, COST, domains=opened.domains))
     return found
 

@@ -12,7 +12,6 @@ from sweep.catalogue import Catalogue
 from sweep.errors import Problem, StudyError, nearest
 from sweep.study import Study, build_study
 from sweep.study.faults import Faults
-from sweep.study.outputs import BASIS
 from sweep.study.overrides import apply_overrides
 from sweep.study.values import checked, vocabulary_of
 from sweep.yaml_source import Path_, Source, parse_yaml, read_yaml
@@ -78,7 +77,8 @@ class _Opening:
         if len(systems) < 2:
             raise StudyError.at("name two systems or more, such as cloudmatrix384 gb200-nvl72", "SYSTEM")
         jobs = self._jobs(systems)
-        best = any("precision" not in job for job in jobs)
+        named = any(text.removeprefix("workload.").startswith("precision") for text in request.overrides)
+        best = not named and any("precision" not in job for job in jobs)
         jobs = [self._with_precision(job, systems) for job in jobs]
         limits, counts = self._limits(jobs)
         data: dict[str, Any] = {
@@ -205,7 +205,3 @@ def _listed(value: Any) -> list[Any]:
 def value_of(text: str) -> Any:
     """Return a value as YAML reads it: a number, or a text."""
     return parse_yaml(f"value: {text}", text).data["value"]
-
-
-LIMIT_NAMES = (*BASIS, "domains")
-"""What systems can be made equal in."""

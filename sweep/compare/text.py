@@ -32,11 +32,10 @@ def wrapped(text: str) -> str:
 
 def heading(workload: str, phase: str, basis: str, limit: str, place: str) -> str:
     """Return what one case is."""
-    equal = (
-        f"{limit} {'domain' if limit == '1' else 'domains'} each" if basis == "domains" else f"equal {basis} ({limit})"
-    )
+    counts = f"{limit} domains" if ", " in limit else f"{limit} {'domain' if limit == '1' else 'domains'} each"
+    equal = counts if basis == "domains" else f"equal {basis} ({limit})"
     where = "each system at home" if place == "own" else f"all in {place}"
-    return f"{PHASES[phase]} {workload}, {equal}, {where}"
+    return f"{PHASES[phase]} {workload}; {equal}; {where}"
 
 
 def job_sentence(
