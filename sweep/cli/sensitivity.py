@@ -24,7 +24,7 @@ BEST = "best"
 @click.command()
 @study_argument
 @click.option("--metric", "metrics", multiple=True, metavar="NAME",
-              help="Result to explain, the model's or the study's; repeatable. The objective when not given.")  # fmt: skip
+              help="Result to explain, the model's or the study's; repeatable. The objective otherwise.")  # fmt: skip
 @click.option("--method", type=click.Choice(["sobol", "morris"]), default="sobol", show_default=True,
               help="sobol: shares of the variance. morris: mean changes, from far fewer designs.")  # fmt: skip
 @click.option("--samples", type=click.IntRange(min=2), metavar="N",

@@ -28,6 +28,9 @@ def unknown_error(study: Study, catalogue: Catalogue, metric: Column, chunk: Chu
     """
     cell = next(cells(chunk))
     inputs = inputs_with_origins(study, catalogue, cell.structural, cell.mesh, cell.times)
+    system, phase = (cell.structural[name] for name in ("system", "phase"))
+    if metric.name not in _known(study, inputs.values):
+        return StudyError.at(f"{metric.name} is no result of a workload that the study asks to {phase}", "--metric")
     unknown = [name for name, origin in inputs.origins.items() if origin.kind == "unknown" and name in quantities()]
     missing = [name for name in unknown if quantities()[name].dtype != "text" and name not in inputs.values]
     alone = [name for name in missing if _has_value(study, metric, {**inputs.values, name: _trial(name)})]
@@ -35,7 +38,6 @@ def unknown_error(study: Study, catalogue: Catalogue, metric: Column, chunk: Chu
     listed = ", ".join(named[:SHOWN]) + (f" and {len(named) - SHOWN} more" if len(named) > SHOWN else "")
     needs = "it needs" if alone else "it may need"
     why = f"; {needs} {listed}, which the catalogue does not know: give it in the study under facts" if named else ""
-    system = cell.structural["system"]
     return StudyError.at(f"{metric.name} has no value in any design sampled (such as one of {system}){why}", "--metric")
 
 
@@ -52,8 +54,14 @@ def _trial(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def _has_value(study: Study, metric: Column, values: Mapping[str, Any]) -> bool:
+    found = _known(study, values).get(metric.name, np.nan)
+    return bool(np.isfinite(np.asarray(found, dtype=np.float64)).any())
+
+
+def _known(study: Study, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs of one design with its results and the metrics of the study."""
     with np.errstate(all="ignore"):  # NaN and infinity are values here: unknown, or never
         known = {**values, **evaluate(values)}
         for name, expression in study.metrics.items():
             known[name] = expression.evaluate(known)
-        return bool(np.isfinite(np.asarray(known.get(metric.name, np.nan), dtype=np.float64)).any())
+    return known

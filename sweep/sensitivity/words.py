@@ -155,9 +155,10 @@ def _joined(words: Sequence[str]) -> str:
 
 def _morris_verdict(column: Column, effects: Sequence[Effect]) -> str:
     top = effects[0]
-    size, interval = with_unit(float(f"{top.size:.3g}"), column.unit), number(top.interval, 2)
+    size = with_unit(float(f"{top.size:.3g}"), column.unit)
+    error = number(top.interval if top.interval > 1e-9 * top.size else 0.0, 2)
     ways = "always in the same direction" if abs(top.mean) >= 0.99 * top.size else "in both directions"
-    text = f"{top.input} moves {column.name} most: by {size} (± {interval}) over its range on average, {ways}"
+    text = f"{top.input} moves {column.name} most: by {size} (± {error}) over its range on average, {ways}"
     if top.spread > top.size:
         text += "; how much depends strongly on the other inputs"
     return f"{text}."
