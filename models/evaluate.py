@@ -84,7 +84,8 @@ def evaluate(inputs: Mapping[str, Any]) -> dict[str, Any]:
         Quantity names (``models.quantities``) to values in SI units. Structural quantities are plain ``str`` or
         ``int``; ``shape`` is the ``Transformer`` of the workload, ``coefficients`` the calibrated ``Coefficients`` of
         the training model (their priors when absent). Numeric quantities are numbers or float arrays on an open mesh:
-        one dimension per axis, length 1 where an array does not depend on the axis.
+        one dimension per axis, length 1 where an array does not depend on the axis. ``decided_at`` may hold, in the
+        same way, the values at which the mapping is chosen where they differ from those it then runs at.
 
     Returns
     -------

@@ -56,3 +56,12 @@ def integer(known: Known, name: str) -> int:
     if value.size != 1 or value.item() != np.floor(value.item()):
         raise ModelInputError(name, f"{name} must be one whole number here")
     return int(value.item())
+
+
+def decided(known: Known) -> Known:
+    """Return what is known when the mapping is chosen: the same, with the values under ``decided_at`` in their place.
+
+    A planner who settles the mapping before the world decides has only nominal values of what is uncertain.
+    """
+    at = known.get("decided_at")
+    return {**known, **at} if at else known

@@ -7,11 +7,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.inputs import Array, Known, ModelInputError, text
+from models.inputs import Array, Known, ModelInputError, decided, text
 from models.kv_cache import prefill_attention_flops
 from models.reasons import Reason
 from models.serving_case import Case, case_of
-from models.serving_choice import Choice, by_size, choose
+from models.serving_choice import Choice, Sizes, by_size, choose
 from models.serving_device import PRECISION_BYTES
 from models.serving_mapping import MappingTable, mapping_table
 from models.serving_memory import WORKSPACE, sequence_memory
@@ -130,6 +130,9 @@ def serving_stage(known: Known) -> dict[str, Any]:
     counts output tokens. Where nothing works, ``reason`` names the limit, and the quantity it limits says by how much:
     the least ``memory_per_chip``, ``time_per_output_token`` or ``time_to_first_token`` that any layout reaches.
 
+    The layouts are the best ones at the values ``decided_at`` where these are given; batch and split of the instances
+    follow what then holds.
+
     Limits of this form: no pipeline stages, tensor parallelism inside one domain, steady load, equal requests. Cache
     transfer between instances (5-10 ms for a 4k prompt on 400G links) is left out. Where whole instances leave decode
     a little idle, its time per token and batch are still those of full load.
@@ -139,16 +142,41 @@ def serving_stage(known: Known) -> dict[str, Any]:
         raise ModelInputError("workload", "the shape of the workload is not known for this design")
     if precision not in PRECISION_BYTES:
         raise ModelInputError("precision", f"precision {precision!r} is none of {', '.join(PRECISION_BYTES)}")
-    case = case_of(known, shape, precision)
-    decode_table = mapping_table(shape, case.devices, case.device.domain, LARGEST_DECODE_INSTANCE)
-    prefill_table = mapping_table(shape, case.devices, case.device.domain, LARGEST_PREFILL_INSTANCE)
-    space = cache_space(case, decode_table)
-    iteration = ladder(case, decode_table, batches_for(space))
-    apart = decode_point(case, decode_table, space, iteration, None)
-    shared = decode_point(case, decode_table, space, iteration, shared_prompt_time(case, decode_table))
-    prefill = prefill_point(case, prefill_table)
-    choice = choose(case, by_size(apart, decode_table), by_size(shared, decode_table), by_size(prefill, prefill_table))
-    return stage_metrics(case, choice, apart, shared, prefill, decode_table)
+    case, judged = case_of(known, shape, precision), decided(known)
+    layouts = layouts_of(case)
+    points = points_of(case, layouts)
+    by = points if judged is known else points_of(case_of(judged, shape, precision), layouts)
+    deciding = None if judged is known else _sizes(by, by, layouts)
+    choice = choose(case, *_sizes(points, by, layouts), judged=deciding)
+    return stage_metrics(case, choice, *points, layouts[0])
+
+
+Layouts = tuple[MappingTable, MappingTable]
+Points = tuple[DecodePoint, DecodePoint, PrefillPoint]
+
+
+def layouts_of(case: Case) -> Layouts:
+    """Return the layouts that may decode, and those that may prefill."""
+    found = (LARGEST_DECODE_INSTANCE, LARGEST_PREFILL_INSTANCE)
+    decode, prefill = (mapping_table(case.shape, case.devices, case.device.domain, largest) for largest in found)
+    return decode, prefill
+
+
+def points_of(case: Case, layouts: Layouts) -> Points:
+    """Return the points of every layout: decode with prefill elsewhere, decode with prefill beside it, prefill."""
+    decode, prefill = layouts
+    space = cache_space(case, decode)
+    iteration = ladder(case, decode, batches_for(space))
+    apart = decode_point(case, decode, space, iteration, None)
+    shared = decode_point(case, decode, space, iteration, shared_prompt_time(case, decode))
+    return apart, shared, prefill_point(case, prefill)
+
+
+def _sizes(points: Points, judged: Points, layouts: Layouts) -> tuple[Sizes, Sizes, Sizes]:
+    """Return the three points by instance size, each at the width that is best at the values judged."""
+    decode, prefill = layouts
+    (apart, shared, first), (by_apart, by_shared, by_first) = points, judged
+    return by_size(apart, decode, by_apart), by_size(shared, decode, by_shared), by_size(first, prefill, by_first)
 
 
 def stage_metrics(

@@ -17,7 +17,8 @@ class Case:
     """One block of serving designs; arrays end in the three dimensions of the serving model, of length 1.
 
     ``new`` and ``cached`` split the prompt [token]; ``context`` is the mean context of a sequence that decodes;
-    ``yielded`` the mean tokens of one decode iteration; the limits are the service levels [s].
+    ``yielded`` the mean tokens of one decode iteration; the limits are the service levels [s]. ``slowness`` multiplies
+    the time of every pass.
     """
 
     device: Device
@@ -33,6 +34,7 @@ class Case:
     yielded: Array
     first_token_limit: Array
     output_token_limit: Array
+    slowness: Array
 
 
 def case_of(known: Known, shape: Transformer, precision: str) -> Case:
@@ -55,4 +57,5 @@ def case_of(known: Known, shape: Transformer, precision: str) -> Case:
         yielded=tokens_per_iteration(drafts, mesh(number(known, "speculative_acceptance"))),
         first_token_limit=mesh(number(known, "time_to_first_token_limit")),
         output_token_limit=mesh(number(known, "time_per_output_token_limit")),
+        slowness=mesh(number(known, "step_time_factor") if "step_time_factor" in known else np.ones(())),
     )

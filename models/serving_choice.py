@@ -14,6 +14,9 @@ from models.serving_case import Case
 from models.serving_mapping import MappingTable
 from models.serving_point import DecodePoint, PrefillPoint
 
+Sizes = dict[str, Array]
+"""Each field of a point by instance size, which is the last dimension."""
+
 NEAR: Final = 0.95
 """Combinations of layouts within 5 % of the best throughput count as near-optimal."""
 
@@ -44,9 +47,14 @@ def pick(values: Array, index: NDArray[np.intp]) -> Array:
     return np.take_along_axis(values, index, axis=-1)[..., 0]
 
 
-def by_size(point: DecodePoint | PrefillPoint, table: MappingTable) -> dict[str, Array]:
-    """Return each field of a point at the tensor-parallel width with the highest rate; last dimension instance size."""
-    best = np.argmax(point.rate, axis=-1)
+def by_size(
+    point: DecodePoint | PrefillPoint, table: MappingTable, judged: DecodePoint | PrefillPoint | None = None
+) -> dict[str, Array]:
+    """Return each field of a point at the tensor-parallel width with the highest rate; last dimension instance size.
+
+    ``judged`` is the point whose rates decide, the same one when not given.
+    """
+    best = np.argmax((judged or point).rate, axis=-1)
     values = {field.name: getattr(point, field.name) for field in fields(point)}
     values |= {"devices": table.devices, "tensor_parallel": table.tensor_parallel}
     cells = table.legal.shape
@@ -67,7 +75,9 @@ def join(first: dict[str, Array], second: dict[str, Array]) -> dict[str, Array]:
     return joined
 
 
-def choose(case: Case, apart: dict[str, Array], shared: dict[str, Array], prefill: dict[str, Array]) -> Choice:
+def choose(
+    case: Case, apart: Sizes, shared: Sizes, prefill: Sizes, judged: tuple[Sizes, Sizes, Sizes] | None = None
+) -> Choice:
     """Return the combination with the most requests per second.
 
     Parameters
@@ -76,25 +86,19 @@ def choose(case: Case, apart: dict[str, Array], shared: dict[str, Array], prefil
         Decode points by instance size, with prefill on its own instances and on the same ones.
     prefill
         Prefill points by instance size.
+    judged
+        The same three at the values that decide the layouts; instances are split by the rates they then turn out to
+        have. These themselves when not given.
     """
     sizes, prefill_sizes = apart["rate"].shape[-1], prefill["rate"].shape[-1]
     pairs = sizes * prefill_sizes
-    split = split_instances(
-        case.devices,
-        apart["devices"][..., np.newaxis, :],
-        prefill["devices"][..., :, np.newaxis],
-        apart["rate"][..., np.newaxis, :],
-        prefill["rate"][..., :, np.newaxis],
-    )
-    copies = np.floor(case.devices / shared["devices"])
-    flat = [part.reshape(*part.shape[:-2], pairs) for part in split]
-    alone = {"decode": copies, "prefill": np.zeros_like(copies), "rate": copies * shared["rate"]}
-    every = join(dict(zip(alone, flat, strict=True)), alone)
-    best = np.argmax(every["rate"], axis=-1)
+    every = _combinations(case, apart, shared, prefill)
+    deciding = every["rate"] if judged is None else _combinations(case, *judged)["rate"]
+    best = np.argmax(deciding, axis=-1)
     is_shared = best >= pairs
     decode_at = np.where(is_shared, sizes + best - pairs, best % sizes)
     prefill_at = np.where(is_shared, 0, best // sizes)
-    requests = pick(every["rate"], best)
+    requests = np.where(pick(deciding, best) > 0, pick(every["rate"], best), 0.0)
     both = join(apart, shared)
     return Choice(
         requests=requests,
@@ -106,3 +110,19 @@ def choose(case: Case, apart: dict[str, Array], shared: dict[str, Array], prefil
         legal=np.count_nonzero(every["rate"] > 0, axis=-1),
         near=np.count_nonzero((every["rate"] > 0) & (every["rate"] >= NEAR * requests[..., np.newaxis]), axis=-1),
     )
+
+
+def _combinations(case: Case, apart: Sizes, shared: Sizes, prefill: Sizes) -> Sizes:
+    """Return instances that decode and prefill, and the rate, of every pair of sizes, then of every shared size."""
+    pairs = apart["rate"].shape[-1] * prefill["rate"].shape[-1]
+    split = split_instances(
+        case.devices,
+        apart["devices"][..., np.newaxis, :],
+        prefill["devices"][..., :, np.newaxis],
+        apart["rate"][..., np.newaxis, :],
+        prefill["rate"][..., :, np.newaxis],
+    )
+    copies = np.floor(case.devices / shared["devices"])
+    flat = [part.reshape(*part.shape[:-2], pairs) for part in split]
+    alone = {"decode": copies, "prefill": np.zeros_like(copies), "rate": copies * shared["rate"]}
+    return join(dict(zip(alone, flat, strict=True)), alone)

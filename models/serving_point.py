@@ -164,7 +164,7 @@ def prefill_point(case: Case, table: MappingTable) -> PrefillPoint:
     space = room(device, weight_memory(device, shape, at, 0))
     needed = prompts * sequence_memory(shape, at, np.asarray(float(case.prompt)), case.cache_element)
     fits = np.asarray(table.legal & (space >= needed))
-    service = pass_time(device, shape, at, prompts, case.new, case.cached)
+    service = case.slowness * pass_time(device, shape, at, prompts, case.new, case.cached)
     bulk = prompts * at.ranks
     load = largest_utilisation(case.first_token_limit - REQUEST_TIME - service, service, bulk)
     rate = np.where(fits & (load > 0), bulk / service * load, 0.0)
@@ -181,11 +181,11 @@ def prefill_point(case: Case, table: MappingTable) -> PrefillPoint:
 def shared_prompt_time(case: Case, table: MappingTable) -> Array:
     """Return the time of a pass with one prompt per attention rank on the decode instances [s]."""
     single = np.ones_like(case.new)
-    return pass_time(case.device, case.shape, table.instance, single, case.new, case.cached)
+    return case.slowness * pass_time(case.device, case.shape, table.instance, single, case.new, case.cached)
 
 
 def ladder(case: Case, table: MappingTable, batches: Array) -> Array:
     """Return the time of a decode iteration at each of ``batches`` in every layout [s]."""
-    return iteration_ladder(
+    return case.slowness * iteration_ladder(
         case.device, case.shape, table.instance, batches, case.context, case.cache_element, case.drafts
     )

@@ -13,7 +13,7 @@ from models.arithmetic import ROUNDING
 from models.coefficients import Coefficients
 from models.collectives import TOPOLOGIES
 from models.columns import columns, map_columns, rows, stack
-from models.inputs import Array, Known, ModelInputError, integer, number
+from models.inputs import Array, Known, ModelInputError, decided, integer, number
 from models.mapping import Cell, Fixed, Mappings, legal, mappings
 from models.memory import RECOMPUTE, USABLE
 from models.operators import ELEMENT_BYTES
@@ -21,9 +21,9 @@ from models.placement import PLACEMENTS
 from models.reasons import Reason
 from models.schedule import SCHEDULES
 from models.slot import Machine, slot
-from models.speeds import MATRIX_FORMATS, curves_of, machine_of, memory_of, ranks_per_chip
+from models.speeds import MATRIX_FORMATS, curves_of, machine_of, memory_of, positive, ranks_per_chip
 from models.step import step
-from models.training_report import Winners, infeasible, report
+from models.training_report import RATES, TIMES, Winners, infeasible, report
 from models.transformer import Transformer
 from models.work import Curves, Work, charge
 
@@ -170,7 +170,8 @@ def training_stage(known: Known) -> dict[str, Any]:
 
     Reads the structural cell (shape, batch, sequence, domains, fixed mapping), the speeds of chip and fabric and the
     overlaps. Returns the training metrics of the quantity table, on the mesh that the speeds, the memory and the
-    spares span. ``floor(spare_fraction x domains)`` domains do not work; each such count is a cell of its own.
+    spares span. ``floor(spare_fraction x domains)`` domains do not work; each such count is a cell of its own. The
+    mapping is the best one at the values ``decided_at`` where these are given.
     """
     fraction = number(known, "spare_fraction") if "spare_fraction" in known else np.zeros(())
     spares = np.floor(fraction * integer(known, "domains") * (1 + ROUNDING))
@@ -181,7 +182,16 @@ def training_stage(known: Known) -> dict[str, Any]:
     for count in counts[1:]:
         other = _with_spares(known, float(count))
         metrics = {name: np.where(spares == count, other[name], value) for name, value in metrics.items()}
-    return metrics
+    return _slowed(metrics, known)
+
+
+def _slowed(metrics: dict[str, Any], known: Known) -> dict[str, Any]:
+    """Return metrics with all times multiplied by ``step_time_factor``, rates and utilisations divided by it."""
+    if "step_time_factor" not in known:
+        return metrics
+    factor = positive(known, "step_time_factor")
+    slower = {name: metrics[name] * factor for name in TIMES}
+    return metrics | slower | {name: metrics[name] / factor for name in RATES}
 
 
 def _with_spares(known: Known, spares: float) -> dict[str, Any]:
@@ -192,17 +202,20 @@ def _with_spares(known: Known, spares: float) -> dict[str, Any]:
     precision = _chosen_text(known, "precision", MATRIX_FORMATS, "bf16")
     cell, machine = cell_of(known, shape, spares, precision), machine_of(known, precision)
     memory = memory_of(known)
+    judged = decided(known)
+    at = machine if judged is known else machine_of(judged, precision)
+    sizes = memory if judged is known else memory_of(judged)
     table, amount = prepared(
         cell,
-        float(memory.min()),
-        float(memory.max()),
+        float(sizes.min()),
+        float(sizes.max()),
         precision,
         curves_of(known, precision, latent=shape.latent_attention),
         machine.coefficients,
     )
     if not len(table):
         return infeasible(table.reason)
-    winners = solve(table, amount, machine, memory)
+    winners = solve(table, amount, at, sizes)
     best, best_work = rows(table, winners.index[..., None]), rows(amount, winners.index[..., None])
     times = slot(best, best_work, machine)
     whole = step(best, best_work, times, machine)
@@ -215,5 +228,7 @@ def _reasons(best: Mappings, winners: Winners, memory: Array, machine: Machine) 
     need = best.budget
     state = (need.total - need.activations)[..., 0]
     short = np.where(state > memory * USABLE, Reason.MEMORY_STATE, Reason.MEMORY_ACTIVATIONS)
-    fits = np.where(winners.legal > 0, Reason.NONE, short)
-    return np.where(np.isnan(machine.matrix_rate[..., 0]), Reason.PRECISION, fits).astype(np.int16)
+    held = (winners.legal > 0) & (need.total[..., 0] <= memory * USABLE)
+    fits = np.where(held, Reason.NONE, short)
+    reason = np.where(np.isnan(machine.matrix_rate[..., 0]), Reason.PRECISION, fits).astype(np.int16)
+    return np.broadcast_to(reason, np.broadcast_shapes(reason.shape, mesh_of(machine, memory)))

@@ -17,11 +17,14 @@ from sweep.errors import StudyError
 from sweep.expressions import Expression, compile_expression
 from sweep.study.conditions import quantity_units
 from sweep.study.study import Study
+from sweep.uncertain import UncertainInput
 from sweep.units import factor
 
-Kind = Literal["default", "fact", "unknown", "study", "axis", "formula", "times", "derive"]
+Kind = Literal["default", "fact", "unknown", "study", "axis", "formula", "times", "uncertain", "derive"]
 PlacedFacts = Mapping[str, tuple[Resolved | None, ...]]
 """By quantity: one fact for the whole cell, or one for each point of the region axis."""
+World = Sequence[tuple[UncertainInput, Any]]
+"""Uncertain inputs of one system with their values: numbers, or arrays on the mesh [table units, or multipliers]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,32 @@ class Assembly:
             if name in quantities() and name not in self.times:
                 self._absolute.add(name)
                 self._put(name, value, Origin(name, "axis", self.study.places.get(name, "")))
+
+    def take_draws(self, world: World) -> None:
+        """Take the uncertain inputs that are no multipliers, and multiply those that no formula gives.
+
+        A published total that is uncertain, such as the power of a system, thus reaches the formulas that need it.
+        """
+        for each, value in world:
+            if not each.times:
+                self._absolute.add(each.name)
+                self._put(each.name, value, Origin(each.name, "uncertain", each.where, each.text))
+        self._scale([pair for pair in world if not self._by_formula(pair[0].name)])
+
+    def multiply_draws(self, world: World) -> None:
+        """Multiply the uncertain inputs that a formula of the catalogue gives."""
+        self._scale([pair for pair in world if self._by_formula(pair[0].name)])
+
+    def _by_formula(self, name: str) -> bool:
+        origin = self.origins.get(name)
+        return name not in self._absolute and origin is not None and any(fact.formula for fact in origin.facts)
+
+    def _scale(self, world: World) -> None:
+        for each, value in world:
+            if each.times and each.name in self.values:
+                before = self.origins[each.name]
+                self.values[each.name] = self.values[each.name] * np.asarray(value, dtype=np.float64)
+                self.origins[each.name] = Origin(each.name, "uncertain", each.where, each.text, before.facts)
 
     def take_formulas(self, facts: PlacedFacts) -> None:
         """Compute the facts that the catalogue gives as formulas, unless the study states the quantity itself."""

@@ -1,7 +1,8 @@
 """From one cell of a study to the flat inputs of the model, in SI, each with its origin.
 
 Later sources win: defaults of the quantity table, catalogue facts (those of the region along the region axis),
-constants of the study, axis values, formula facts that nothing absolute has replaced, multipliers, derived inputs.
+constants of the study, axis values, uncertain inputs, formula facts that nothing absolute has replaced, multipliers,
+derived inputs.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import numpy as np
 from models.inputs import ModelInputError
 from models.quantities import quantities
 from models.transformer import Transformer
-from sweep.assembly import Assembly, Origin, PlacedFacts
+from sweep.assembly import Assembly, Origin, PlacedFacts, World
 from sweep.catalogue import Catalogue
 from sweep.errors import StudyError
 from sweep.study.study import Study
+from sweep.uncertain import DRAW
+from sweep.uncertain.inputs import all_draws
 
 __all__ = ["Inputs", "Origin", "inputs_with_origins"]
 
@@ -49,6 +52,7 @@ def inputs_with_origins(
     scalars: Mapping[str, Any],
     arrays: Mapping[str, Any],
     times: Collection[str] = (),
+    worlds: Mapping[str, Any] | None = None,
 ) -> Inputs:
     """Return what ``models.evaluate`` takes, with the origin of each input.
 
@@ -61,19 +65,46 @@ def inputs_with_origins(
         The other values of the space, on an open mesh [unit of the quantity table].
     times
         Quantities whose values are multipliers.
+    worlds
+        Values of the uncertain inputs by label [unit of the quantity table, or multipliers], on the mesh. Without them
+        ``arrays`` may number draws of the study under ``draw``; otherwise uncertain inputs are at their nominal values.
 
     Returns
     -------
     Flat values in SI: scalars for structural quantities, ``shape`` for the shape of the model, ``coefficients`` for
     those of the calibration, float64 arrays that broadcast against the mesh for numbers. Unknown facts are absent, or
-    NaN where only some regions know them.
+    NaN where only some regions know them. ``decided_at`` holds the nominal values of what is uncertain where the study
+    keeps the mapping that is best there.
 
     Raises ``StudyError`` when the catalogue cannot describe the cell.
     """
     given = {**scalars, **arrays}
+    found = _assembled(study, catalogue, given, times, worlds)
+    uncertain = study.uncertain
+    if uncertain is None or uncertain.mapping == "each" or (worlds is None and DRAW not in given):
+        return found
+    nominal = _assembled(study, catalogue, given, times, uncertain.nominal())
+    decided = {name: value for name, value in nominal.values.items() if _moves(value, found.values[name])}
+    return Inputs({**found.values, "decided_at": decided}, found.origins)
+
+
+def _moves(nominal: Any, drawn: Any) -> bool:
+    """Return whether a number differs between a nominal world and others."""
+    numbers = isinstance(drawn, np.ndarray) and drawn.dtype.kind == "f"
+    return numbers and drawn is not nominal and not np.array_equal(nominal, drawn, equal_nan=True)
+
+
+def _assembled(
+    study: Study,
+    catalogue: Catalogue,
+    given: Mapping[str, Any],
+    times: Collection[str],
+    worlds: Mapping[str, Any] | None,
+) -> Inputs:
     system, workload = str(given["system"]), str(given["workload"])
     regions = tuple(str(region) for region in np.asarray(given.get("region", "own")).reshape(-1))
     facts = placed_facts(catalogue, system, workload, regions)
+    world = _world(study, system, given.get(DRAW), worlds)
     work = Assembly(study, given, times)
     work.take_defaults()
     work.take_facts(facts)
@@ -82,10 +113,23 @@ def inputs_with_origins(
     work.values["coefficients"] = catalogue.coefficients()
     work.take_constants()
     work.take_axes()
+    work.take_draws(world)
     work.take_formulas(facts)
+    work.multiply_draws(world)
     work.multiply()
     work.derive()
     return Inputs(work.values, work.origins)
+
+
+def _world(study: Study, system: str, draws: Any, worlds: Mapping[str, Any] | None) -> World:
+    """Return the uncertain inputs of a system with their values: those given, those of draws, or the nominal ones."""
+    if study.uncertain is None:
+        return ()
+    values = worlds
+    if values is None and draws is not None:
+        values = {label: drawn[np.asarray(draws)] for label, drawn in all_draws(study.uncertain).items()}
+    known = study.uncertain.nominal() if values is None else values
+    return [(each, known[each.label]) for each in study.uncertain.of(system).values()]
 
 
 @lru_cache(maxsize=KNOWN_PLACES)

@@ -31,7 +31,9 @@ class Column:
     """One column: what its numbers mean and how they are stored.
 
     ``axis`` columns are what the study sweeps. ``si_unit`` is what the model computes in. ``bits`` is the width of an
-    int, 0 for other kinds. ``multiplies`` names the quantity whose multiplier the column holds.
+    int, 0 for other kinds. ``multiplies`` names the quantity whose multiplier the column holds. ``statistic`` is what
+    the column keeps of the draws of the result ``of``: ``mean``, the share of a quantile such as ``0.05``, or
+    ``feasible``.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Column:
     axis: bool = False
     bits: int = 0
     multiplies: str = ""
+    statistic: str = ""
+    of: str = ""
 
     def from_si(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return SI numbers in the unit of the column; dividing by the larger unit keeps 392 GB/s at 392."""
@@ -101,6 +105,21 @@ def expression_column(name: str, expression: Expression) -> Column:
     return Column(name, "text" if expression.kind == "text" else "float", unit, unit, "metric", text)
 
 
+def statistic_column(of: Column, suffix: str, share: float | None, words: str, draws: int) -> Column:
+    """Return the column of a statistic of the draws of a result; ``share`` is that of a quantile, None of the mean."""
+    text = f"{words} over {draws:,} draws of the uncertain inputs, of those that are feasible: {of.description}"
+    statistic = "mean" if share is None else f"{share:g}"
+    return Column(f"{of.name}_{suffix}", "float", of.unit, of.si_unit, "metric", text, statistic=statistic, of=of.name)
+
+
+def feasible_column(name: str, draws: int) -> Column:
+    """Return the column of the share of draws in which a design is feasible and meets every requirement."""
+    text = (
+        f"Share of {draws:,} draws of the uncertain inputs in which the design is feasible and meets every requirement"
+    )
+    return Column(name, "float", "", "", "metric", text, statistic="feasible", of="status")
+
+
 def arrow_schema(columns: Iterable[Column], floats: Floats, about: Mapping[str, str]) -> pa.Schema:
     """Return the schema of every part of a run; ``about`` goes into the schema's own metadata."""
     fields = [
@@ -108,11 +127,17 @@ def arrow_schema(columns: Iterable[Column], floats: Floats, about: Mapping[str, 
             column.name,
             column.arrow_type(floats),
             nullable=column.name != DESIGN,
-            metadata={"unit": column.unit, "description": column.description, "role": column.role},
+            metadata=_metadata(column),
         )
         for column in columns
     ]
     return pa.schema(fields, metadata=dict(about))
+
+
+def _metadata(column: Column) -> dict[str, str]:
+    """Return what a field says about itself; a statistic of draws also says which, and of what."""
+    about = {"unit": column.unit, "description": column.description, "role": column.role}
+    return about | ({"statistic": column.statistic, "of": column.of} if column.statistic else {})
 
 
 def columns_csv(columns: Iterable[Column], floats: Floats) -> bytes:

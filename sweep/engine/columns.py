@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from models.quantities import quantities
 from sweep.dataset.columns import (
     TIMES,
     Column,
     design_column,
     expression_column,
+    feasible_column,
     quantity_column,
     sample_column,
+    statistic_column,
     times_column,
 )
 from sweep.dataset.reduce import Goal, Keep
 from sweep.space import SampleAxis
 from sweep.study import Study
+from sweep.uncertain import DRAW
+from sweep.uncertain.statistics import FEASIBLE, statistics
+
+DRAWN = "Number of the draw of the uncertain inputs; the same number is the same world for every design and system"
 
 
 def study_columns(study: Study) -> tuple[Column, ...]:
     """Return every column of a study's dataset: the id, what is swept, the status, what is asked for."""
-    columns = [design_column(), *(sample_column(name) for name in _samples(study))]
+    columns = [design_column(), *(_number_column(name) for name in _samples(study))]
     for name in study.input_names:
         quantity, role = quantities()[name], study.roles[name]
         multiplied = name in study.times
@@ -27,8 +35,44 @@ def study_columns(study: Study) -> tuple[Column, ...]:
         if multiplied:
             columns.append(times_column(quantity, role))
     held = {column.name for column in columns}
-    wanted = [*study.output_names, *(goal.column for goal in goals(study))]
-    return (*columns, *(output_column(study, name) for name in dict.fromkeys(wanted) if name not in held))
+    added = {column.name: column for column in drawn_columns(study)}
+    wanted = [*study.output_names, *_drawn_inputs(study), *(goal.column for goal in goals(study))]
+    outputs = (name for name in dict.fromkeys(wanted) if name not in held and name not in added)
+    return (*columns, *(output_column(study, name) for name in outputs), *added.values())
+
+
+def drawn_columns(study: Study) -> tuple[Column, ...]:
+    """Return the columns that keep statistics of draws: of every number among the results that is no count."""
+    kept = statistics(study.uncertain)
+    if study.uncertain is None or not kept:
+        return ()
+    draws = study.uncertain.draws
+    results = [output_column(study, name) for name in study.columns if name in study.metrics or _is_result(name)]
+    return (
+        feasible_column(FEASIBLE, draws),
+        *(
+            statistic_column(column, each.suffix, each.share, each.words, draws)
+            for column in results
+            if column.kind == "float"
+            for each in kept
+        ),
+    )
+
+
+def _is_result(name: str) -> bool:
+    row = quantities().get(name)
+    return row is not None and not row.is_input
+
+
+def _drawn_inputs(study: Study) -> tuple[str, ...]:
+    """Return the uncertain quantities where each draw has a row, which then says what was drawn."""
+    raw = study.uncertain is not None and study.uncertain.rows == "draws"
+    return tuple(dict.fromkeys(each.name for each in study.uncertain.inputs)) if study.uncertain and raw else ()
+
+
+def _number_column(name: str) -> Column:
+    """Return the column that numbers draws, or the points of a sample."""
+    return replace(sample_column(name), description=DRAWN) if name == DRAW else sample_column(name)
 
 
 def output_column(study: Study, name: str) -> Column:

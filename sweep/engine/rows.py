@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from models.evaluate import evaluate
 from models.inputs import ModelInputError
-from models.reasons import REASONS
 from sweep.catalogue import Catalogue
 from sweep.dataset.arrays import coded_array, number_array
 from sweep.dataset.columns import DESIGN, Column
-from sweep.engine.cells import Cell, cells
-from sweep.expressions import Expression
+from sweep.engine.cells import CELL_ROWS, Cell, cells
+from sweep.engine.draws import drawn_statistics
+from sweep.engine.verdict import Mask, all_true, reasons, verdict_of
 from sweep.inputs import inputs_with_origins
 from sweep.space import Chunk
 from sweep.study import Study
+from sweep.uncertain.statistics import statistics
 
 Values = NDArray[Any]
-Mask = NDArray[np.bool_]
 NEARLY_WHOLE = 1e-6
 
 
@@ -49,17 +49,24 @@ def evaluate_chunk(
     ids = np.arange(chunk.first, chunk.first + chunk.rows, dtype=np.int64)
     block = _Block(columns, schema, chunk.rows)
     model_seconds = 0.0
-    for cell in cells(chunk):
+    for cell in cells(chunk, cell_rows(study)):
         with np.errstate(all="ignore"):  # NaN and infinity are values here: unknown, or never
             model_seconds += _fill(block, study, catalogue, cell)
     return Rows(block.table(ids), model_seconds, time.perf_counter() - started)
+
+
+def cell_rows(study: Study) -> int:
+    """Return the most designs of one cell: fewer where each is evaluated in many draws."""
+    if not statistics(study.uncertain) or study.uncertain is None:
+        return CELL_ROWS
+    return max(CELL_ROWS // study.uncertain.draws, 1)
 
 
 def _fill(block: _Block, study: Study, catalogue: Catalogue, cell: Cell) -> float:
     """Put the results of a cell into the columns; return the seconds until they were known."""
     started = time.perf_counter()
     inputs = inputs_with_origins(study, catalogue, cell.structural, cell.mesh, cell.times)
-    passing = _all_true(study.where, inputs.values)
+    passing = all_true(study.where, inputs.values)
     block.keep[cell.rows] = np.broadcast_to(passing, cell.shape).reshape(-1)
     if not passing.any():
         return time.perf_counter() - started
@@ -71,53 +78,20 @@ def _fill(block: _Block, study: Study, catalogue: Catalogue, cell: Cell) -> floa
     for name, metric in study.metrics.items():
         known[name] = metric.evaluate(known)
     solved = {*results, *study.metrics} - {*cell.structural, *cell.mesh}
+    drawn = drawn_statistics(study, catalogue, cell, block.columns)
     unsolved = np.asarray(known["status"]) != 0
-    verdict = _verdict(study.require, known, unsolved)
+    verdict = verdict_of(study.require, known, unsolved)
     seconds = time.perf_counter() - started
     for column in block.columns:
         if column.name == "status":
             block.put_codes(column, cell, ("ok", "infeasible"), (verdict != 0).astype(np.int32))
         elif column.name == "reason":
             block.put_codes(column, cell, reasons(study), verdict)
+        elif column.name in drawn:
+            block.put(column, cell, drawn[column.name], None)
         elif column.name != DESIGN:
             block.put(column, cell, _value(column, cell, known), unsolved if column.name in solved else None)
     return seconds
-
-
-def reasons(study: Study) -> tuple[str | None, ...]:
-    """Return what the codes of a verdict say: 0 nothing, then the model's reasons, then each ``require`` of the study.
-
-    A requirement has two codes: it does not hold, or a fact it needs is not known.
-    """
-    required = [text for each in study.require for text in (each.text, f"{each.text}: not known")]
-    return (None, *REASONS[1:], *required)
-
-
-def _verdict(require: Iterable[Expression], known: Mapping[str, Any], unsolved: Mask) -> NDArray[np.int32]:
-    """Return a code of ``reasons`` per design: the model's reason first, then the first requirement that fails."""
-    verdict = np.where(unsolved, np.asarray(known["reason"], dtype=np.int32), np.int32(0))
-    for number, condition in enumerate(require):
-        holds = np.asarray(condition.evaluate(known), dtype=np.bool_)
-        unknown = _any_unknown(known.get(name) for name in condition.names)
-        code = np.where(unknown, np.int32(len(REASONS) + 2 * number + 1), np.int32(len(REASONS) + 2 * number))
-        verdict = np.where((verdict == 0) & (unknown | ~holds), code, verdict)
-    return verdict
-
-
-def _all_true(conditions: Iterable[Expression], known: Mapping[str, Any]) -> Mask:
-    passing = np.ones((), dtype=np.bool_)
-    for condition in conditions:
-        passing = np.logical_and(passing, condition.evaluate(known))
-    return passing
-
-
-def _any_unknown(values: Iterable[Any]) -> Mask:
-    found = np.zeros((), dtype=np.bool_)
-    for value in values:
-        array = np.asarray(np.nan if value is None else value)
-        if array.dtype.kind in "fU":
-            found = found | (np.isnan(array) if array.dtype.kind == "f" else array == "")
-    return found
 
 
 def _value(column: Column, cell: Cell, known: Mapping[str, Any]) -> Any:

@@ -90,7 +90,7 @@ class SampleAxis(Axis):
             draw = _sobol if stop - start <= CACHED_ROWS else _sobol.__wrapped__
             return draw(self.seed, self.index, len(self.marginals), start, stop)[:, place]
         name = f"{self.index}/{self.names[place + 1]}"
-        uniforms = _random(self.seed, name, start, stop)
+        uniforms = random_stream(self.seed, name, start, stop)
         if self.method == "random":
             return uniforms
         keys = _words(self.seed, "latin hypercube", name, count=ROUNDS)
@@ -147,7 +147,7 @@ def _words(seed: int, *labels: str, count: int) -> NDArray[np.uint64]:
     return np.random.SeedSequence([seed, *digest]).generate_state(count, np.uint64).astype(np.uint64)
 
 
-def _random(seed: int, name: str, start: int, stop: int) -> Uniforms:
+def random_stream(seed: int, name: str, start: int, stop: int) -> Uniforms:
     """Return uniform numbers of one stream; Philox counts in fours, so the start inside a four is skipped."""
     bits = np.random.Philox(key=_words(seed, "random", name, count=2))
     bits.advance(start // 4)

@@ -30,9 +30,10 @@ BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "less_than_equal": ("at most", "le"),
     "less_than": ("less than", "lt"),
+    "greater_than": ("more than", "gt"),
 }
 
-WHOLE_ENTRIES = {"levers": 2, "scenarios": 2, "blocks": 4, "sample": 1}
+WHOLE_ENTRIES = {"levers": 2, "scenarios": 2, "blocks": 4, "sample": 1, "uncertain": 3}
 """How deep a path reaches that is dropped when something in it is broken: an axis without its steps says nothing."""
 
 
@@ -129,6 +130,14 @@ def _allowed(model: type[BaseModel], location: tuple[str | int, ...]) -> list[st
         "objective": grammar.Objective,
         "sample": grammar.Sample,
         "blocks": grammar.SubSweep,
+        "~triangular": grammar.TriangularDraw,
+        "~uniform": grammar.UniformDraw,
+        "~normal": grammar.NormalDraw,
+        "~lognormal": grammar.LognormalDraw,
+        "~choice": grammar.ChoiceDraw,
+        "normal": grammar.NormalParameters,
+        "lognormal": grammar.LognormalParameters,
+        "uncertain": grammar.Uncertain,
     }
     found = next((owners[part] for part in reversed(location[:-1]) if part in owners), None)
     if location[0] == "sample" and len(location) > 3:
@@ -140,18 +149,29 @@ def _sentence(fault: Any, allowed: list[str]) -> str:
     kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
     if kind == "extra_forbidden":
         return f"is no key here{nearest(str(fault['loc'][-1]), allowed)}"
+    if kind == "draw":
+        return _no_distribution(value) or str(fault["msg"])
     if kind in SENTENCES:
         given = "" if kind in {"missing", "too_short"} else f", got {_shown(value)}"
         return SENTENCES[kind] + given
     if kind in BOUNDS:
         word, key = BOUNDS[kind]
         return f"needs {word} {context[key]:,}, got {_shown(value)}"
+    return _said(kind, value, context, str(fault["msg"]))
+
+
+def _said(kind: str, value: Any, context: Mapping[str, Any], message: str) -> str:
     if kind == "literal_error":
         return f"{_shown(value)} is not allowed; write {context['expected'].replace(chr(39), '')}"
     if kind == "string_pattern_mismatch":
         return f"{_shown(value)} is no name of a study; use lower-case letters, digits, points and dashes"
-    message = str(fault["msg"])
     return f"{message[0].lower()}{message[1:]}, got {_shown(value)}"
+
+
+def _no_distribution(value: Any) -> str:
+    """Return what is wrong with an uncertain input whose distribution nobody knows; nothing when it names none."""
+    unknown = [str(key) for key in value if key not in grammar.Drawn.model_fields] if isinstance(value, dict) else []
+    return f"{unknown[0]!r} is no distribution{nearest(unknown[0], grammar.DRAWS)}" if unknown else ""
 
 
 def _shown(value: Any) -> str:

@@ -176,6 +176,118 @@ class Sample(Strict):
     over: Annotated[dict[str, Interval], Field(min_length=1)]
 
 
+class Drawn(Strict):
+    """What every distribution may say: the unit of its numbers, or that they multiply each system's own figure."""
+
+    unit: str = ""
+    times: bool = False
+
+
+class TriangularDraw(Drawn):
+    """Smallest, most likely and largest value."""
+
+    triangular: Annotated[list[Scalar], Field(min_length=3, max_length=3)]
+
+
+class UniformDraw(Drawn):
+    """Smallest and largest value, all between equally likely."""
+
+    uniform: Annotated[list[Scalar], Field(min_length=2, max_length=2)]
+
+
+class NormalParameters(Strict):
+    """Mean and standard deviation."""
+
+    mean: Scalar
+    sd: Scalar
+
+
+class NormalDraw(Drawn):
+    """A normal distribution, cut off at the bounds of the quantity."""
+
+    normal: NormalParameters
+
+
+class LognormalParameters(Strict):
+    """Median, and the standard deviation of the natural logarithm: 0.1 is about 10 %."""
+
+    median: Scalar
+    sigma: Annotated[float, Field(strict=True)]
+
+
+class LognormalDraw(Drawn):
+    """A lognormal distribution, cut off at the bounds of the quantity."""
+
+    lognormal: LognormalParameters
+
+
+class ChoiceDraw(Drawn):
+    """One of the listed values, or of the values that the catalogue has for a system: its own, then alternatives."""
+
+    choice: Literal["alternatives"] | Annotated[list[Scalar], Field(min_length=1)]
+    weights: list[Annotated[float, Field(ge=0)]] = []
+
+
+DRAWS = {
+    "triangular": "~triangular",
+    "uniform": "~uniform",
+    "normal": "~normal",
+    "lognormal": "~lognormal",
+    "choice": "~choice",
+}
+"""Branches of an uncertain input by the key that tells them."""
+
+DRAW_TAGS: dict[type[Any], str] = {
+    TriangularDraw: "~triangular",
+    UniformDraw: "~uniform",
+    NormalDraw: "~normal",
+    LognormalDraw: "~lognormal",
+    ChoiceDraw: "~choice",
+}
+
+
+def _draw_kind(value: Any) -> str | None:
+    if isinstance(value, dict):
+        found = [kind for key, kind in DRAWS.items() if key in value]
+        groups = bool(value) and all(isinstance(each, (dict, Drawn)) for each in value.values())
+        return found[0] if found else "~system" if groups else None
+    return DRAW_TAGS.get(type(value))
+
+
+NO_DRAW = f"needs one of the keys {', '.join(DRAWS)}"
+Draw: TypeAlias = Annotated[
+    Annotated[TriangularDraw, Tag("~triangular")]
+    | Annotated[UniformDraw, Tag("~uniform")]
+    | Annotated[NormalDraw, Tag("~normal")]
+    | Annotated[LognormalDraw, Tag("~lognormal")]
+    | Annotated[ChoiceDraw, Tag("~choice")],
+    Discriminator(_draw_kind, custom_error_type="draw", custom_error_message=NO_DRAW),
+]
+DrawEntry: TypeAlias = Annotated[
+    Annotated[TriangularDraw, Tag("~triangular")]
+    | Annotated[UniformDraw, Tag("~uniform")]
+    | Annotated[NormalDraw, Tag("~normal")]
+    | Annotated[LognormalDraw, Tag("~lognormal")]
+    | Annotated[ChoiceDraw, Tag("~choice")]
+    | Annotated[dict[str, Draw], Tag("~system")],
+    Discriminator(_draw_kind, custom_error_type="draw", custom_error_message=NO_DRAW),
+]
+
+MOST_DRAWS = 100_000
+"""Quantiles of more draws are no better known than the distributions, and a design's draws are in memory at once."""
+
+
+class Uncertain(Strict):
+    """Inputs that nobody knows, drawn at random: the same draws for every design and every system."""
+
+    draws: Annotated[int, Field(strict=True, ge=2, le=MOST_DRAWS)] = 1000
+    mapping: Literal["nominal", "each"] = "nominal"
+    model_error: Annotated[bool, Field(strict=True)] = True
+    inputs: dict[str, DrawEntry] = {}
+    correlations: list[tuple[str, str, Annotated[float, Field(strict=True, gt=-1, lt=1)]]] = []
+    quantiles: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1)] = [0.05, 0.5, 0.95]
+
+
 class Basis(Strict):
     """At what the systems are compared as equals."""
 
@@ -214,6 +326,7 @@ class StudyFile(Strict):
     blocks: list[SubSweep] = []
     sample: Sample | None = None
     facts: dict[str, Scalar | dict[str, Scalar]] = {}
+    uncertain: Uncertain | None = None
     derive: dict[str, Formula] = {}
     where: Texts = []
     require: Texts = []

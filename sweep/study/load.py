@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,19 @@ from sweep.study.layout import Layout, SectionReader, groups_in, split_by_system
 from sweep.study.outputs import Names, read_basis, read_columns, read_keep, read_objective, read_partition
 from sweep.study.overrides import apply_overrides
 from sweep.study.spaces import build_block
-from sweep.study.study import Role, Study
+from sweep.study.study import Constant, Role, Study
+from sweep.study.uncertain import Known, UncertainReader, uncertain_names
 from sweep.study.values import vocabulary_of
 from sweep.study.workloads import Job, model_facts, read_jobs, workload_axis
+from sweep.uncertain import DRAW, Uncertain
+from sweep.uncertain.statistics import bases, statistic_names
 from sweep.yaml_source import read_yaml
 
 GRAMMAR_ROUNDS = 3
+EVERY_DRAW = "draws"
+"""What ``keep`` says when each draw of the uncertain inputs is to have a row of its own."""
+DRAWS_PER_PART = 16_000_000
+"""Evaluations of one part where a row stands for all draws of a design: some ten seconds of one core."""
 METHODS: Mapping[str, Method] = {"sobol": "sobol", "lhs": "latin_hypercube", "random": "random"}
 
 
@@ -76,11 +83,6 @@ def _parsed(faults: Faults) -> grammar.StudyFile:
     Raises ``StudyError`` when too little is left to look further.
     """
     data = faults.source.data
-    if "uncertain" in data:
-        faults.add(
-            ("uncertain",), "is not supported yet; sample the quantities instead, with sample: {method: sobol, ...}"
-        )
-        data = {key: value for key, value in data.items() if key != "uncertain"}
     for _ in range(GRAMMAR_ROUNDS):
         try:
             return grammar.StudyFile.model_validate(data)
@@ -115,16 +117,22 @@ class _Loading:
         facts = read_facts(file.facts, roles, faults, vocabulary)
         conditions = read_conditions(file, roles, faults)
         phases = {str(job.values.get("phase")) for job in jobs}
-        names = Names(tuple(roles), tuple(conditions.metrics), tuple(conditions.derive))
+        uncertain = self._uncertain(layouts, phases, roles, facts)
+        names = Names(
+            tuple(roles),
+            tuple(conditions.metrics),
+            tuple(conditions.derive),
+            statistic_names(uncertain, tuple(conditions.metrics)),
+        )
         objective = read_objective(file.objective, names, faults)
-        keep = read_keep(file.keep, objective, names, faults)
+        keep = read_keep("all" if file.keep.strip() == EVERY_DRAW else file.keep, objective, names, faults)
         basis = read_basis(file.basis, phases, faults)
         goals = (objective, *keep.goals) if objective is not None else keep.goals
-        columns = read_columns(file.columns, phases, goals, basis, names, faults)
+        columns = bases(read_columns(file.columns, phases, goals, basis, names, faults), uncertain)
         partition = read_partition(file.partition, names, faults)
         sample = self._sample(reader)
         faults.stop_if_any()
-        blocks = self._blocks(layouts, jobs, sample, partition)
+        blocks = self._blocks(layouts, jobs, [*_listed(sample), *_draw_axes(uncertain)], partition)
         faults.stop_if_any()
         return Study(
             name=file.study,
@@ -133,10 +141,12 @@ class _Loading:
             roles=roles,
             places={name: faults.where(path) for name, path in places.items()}
             | {name: faults.where(("derive", name)) for name in conditions.derive}
-            | {"where": faults.where(("where",))},
+            | {"where": faults.where(("where",))}
+            | dict(uncertain_names(uncertain)),
             times=frozenset(name for block in blocks for axis in block.axes for name in axis.times),
             own=_own(layouts),
             facts=facts,
+            uncertain=uncertain,
             derive=conditions.derive,
             where=conditions.where,
             require=conditions.require,
@@ -148,7 +158,7 @@ class _Loading:
             basis=basis,
             seed=file.seed,
             float_type=file.float_,
-            rows_per_part=file.rows_per_part,
+            rows_per_part=_rows_per_part(file, uncertain),
             catalogue_dirs=tuple(str(folder) for folder in _folders(file, self.path)),
             file=str(self.path),
             text=_text(self.path, faults, file),
@@ -208,20 +218,52 @@ class _Loading:
         marginals = {name: _range(item) for name, item in found.items()}
         return sample_axis(marginals, given.points, METHODS[given.method], self.file.seed, times=times)
 
+    def _uncertain(
+        self, layouts: Sequence[Layout], phases: Collection[str], roles: Mapping[str, Role], facts: Sequence[Constant]
+    ) -> Uncertain | None:
+        """Return what the study draws at random, None when it draws nothing."""
+        section, raw = self.file.uncertain, self.file.keep.strip() == EVERY_DRAW
+        if section is None:
+            if raw:
+                self.faults.add(("keep",), "'draws' needs uncertain inputs; see docs/uncertainty.md")
+            return None
+        systems = tuple(dict.fromkeys(system for layout in layouts for system in systems_of(layout.shared)))
+        known = Known(tuple(roles), tuple(self.file.derive), facts, systems, trains="train" in phases)
+        reader = UncertainReader(self.faults, vocabulary_of(self.catalogue), self.catalogue, known)
+        return reader.read(section, self.file.seed, "draws" if raw else "quantiles")
+
     def _blocks(
-        self, layouts: Sequence[Layout], jobs: Sequence[Job], sample: SampleAxis | None, partition: Sequence[str]
+        self, layouts: Sequence[Layout], jobs: Sequence[Job], samples: Sequence[SampleAxis], partition: Sequence[str]
     ) -> list[Block]:
         models = {str(job.values["workload"]) for job in jobs}
-        sampled = set(sample.names) if sample is not None else set()
+        sampled = {name for axis in samples for name in axis.names}
         blocks = []
         for layout in layouts:
             for systems, axes in split_by_system(layout, jobs):
                 facts = model_facts(self.catalogue, models)
                 every = (workload_axis(jobs, systems[0], facts), *axes)
                 kept = [tuple(grid for grid in grids if grid.name not in sampled) for grids in every]
-                block = build_block([grids for grids in kept if grids], sample, partition, self.faults)
+                block = build_block([grids for grids in kept if grids], samples, partition, self.faults)
                 blocks += [block] if block is not None else []
         return blocks
+
+
+def _listed(sample: SampleAxis | None) -> list[SampleAxis]:
+    return [] if sample is None else [sample]
+
+
+def _draw_axes(uncertain: Uncertain | None) -> list[SampleAxis]:
+    """Return the axis that numbers the draws, where each draw has a row of its own; its values are looked up later."""
+    if uncertain is None or uncertain.rows != "draws":
+        return []
+    return [SampleAxis((DRAW,), (), uncertain.draws, "random", uncertain.seed)]
+
+
+def _rows_per_part(file: grammar.StudyFile, uncertain: Uncertain | None) -> int:
+    """Return the rows of one part at most; where each stands for many draws, so many that a part takes seconds."""
+    if uncertain is None or uncertain.rows == "draws" or "rows_per_part" in file.model_fields_set:
+        return file.rows_per_part
+    return max(1, min(file.rows_per_part, DRAWS_PER_PART // uncertain.draws))
 
 
 def _range(item: Spaced) -> Range:

@@ -65,17 +65,18 @@ class Names:
     axes: Collection[str]
     metrics: Collection[str]
     derived: Collection[str]
+    statistics: Collection[str] = ()
 
     @property
     def numeric(self) -> list[str]:
         """Metrics with numbers: the model's and the study's."""
         own = [row.name for row in quantities().values() if row.role in {"metric", "solved"} and row.dtype != "text"]
-        return [*self.metrics, *own]
+        return [*self.metrics, *own, *self.statistics]
 
     @property
     def columns(self) -> list[str]:
         """Everything that may stand in a row."""
-        return [*self.metrics, *self.derived, *quantities()]
+        return [*self.metrics, *self.derived, *quantities(), *self.statistics]
 
 
 def read_objective(entry: grammar.Objective | None, names: Names, faults: Faults) -> Objective | None:
@@ -116,7 +117,8 @@ def read_keep(text: str, objective: Objective | None, names: Names, faults: Faul
     if word == "sample" and re.fullmatch(r"0?\.\d+|1(\.0*)?", rest) and float(rest) > 0:
         return Keep("sample", float(rest))
     faults.add(
-        path, f"{text!r} is not known; write all, best, pareto [cost_per_token, time_to_train], top 1000 or sample 0.01"
+        path,
+        f"{text!r} is not known; write all, best, pareto [cost_per_token, time_to_train], top 1000, sample 0.01, draws",
     )
     return Keep("all")
 

@@ -14,7 +14,7 @@ STRUCTURAL = frozenset(name for name, row in quantities().items() if row.structu
 
 
 def build_block(
-    axes: Sequence[Grids], sample: SampleAxis | None, partition: Sequence[str], faults: Faults
+    axes: Sequence[Grids], samples: Sequence[SampleAxis], partition: Sequence[str], faults: Faults
 ) -> Block | None:
     """Return the block of these axes; single values become constants. Notes what the space refuses."""
     constants: dict[str, Value] = {}
@@ -25,8 +25,7 @@ def build_block(
         else:
             axis = build_axis(grids, faults)
             built += [axis] if axis is not None else []
-    if sample is not None:
-        built.append(sample)
+    built += samples
     names = {name for axis in built for name in axis.names} | set(constants)
     if not names:
         return None

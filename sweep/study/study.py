@@ -8,6 +8,7 @@ from typing import Literal
 
 from sweep.expressions import Expression
 from sweep.space import Space
+from sweep.uncertain import Uncertain
 
 Direction = Literal["minimize", "maximize"]
 Role = Literal["lever", "scenario"]
@@ -79,6 +80,8 @@ class Study:
         Quantities that a system has in a section of its own, by system: they vary without those of other systems.
     facts
         Catalogue facts that the study replaces.
+    uncertain
+        What is drawn at random, the same for every design; None without such inputs.
     derive
         Inputs from other inputs, in an order in which each needs earlier ones only.
     where, require
@@ -106,6 +109,7 @@ class Study:
     times: frozenset[str]
     own: Mapping[str, frozenset[str]]
     facts: tuple[Constant, ...]
+    uncertain: Uncertain | None
     derive: Mapping[str, Expression]
     where: tuple[Expression, ...]
     require: tuple[Expression, ...]

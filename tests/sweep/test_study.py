@@ -192,7 +192,6 @@ def test_a_study_brings_its_own_catalogue(tmp_path: Path) -> None:
     [
         ("question: Which one?", "colour: blue", "2 colour", "is no key here; did you mean columns?"),
         ("question: Which one?", "study: twice", "2 study", "given twice (first on line 1)"),
-        ("question: Which one?", "uncertain: {}", "2 uncertain", "not supported yet"),
         ("question: Which one?", "seed: -1", "2 seed", "needs at least 0, got -1"),
         ("question: Which one?", "float: float16", "2 float", "write float32 or float64"),
         ("question: Which one?", "keep: first 3", "2 keep", "write all, best, pareto"),
