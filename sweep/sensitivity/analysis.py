@@ -158,11 +158,9 @@ def _evaluated(
     values, reasons = np.empty((len(model.metrics), design.rows)), np.empty(design.rows, dtype=np.object_)
     for start in range(0, design.rows, MOST_ROWS):
         stop = min(start + MOST_ROWS, design.rows)
-        if progress is not None and start == 0:
-            progress(0, design.rows)
         found = model.at(design.block(start, stop))
         values[:, start:stop], reasons[start:stop] = found.values, found.reasons
-        if progress is not None:
+        if progress is not None and design.rows > MOST_ROWS:
             progress(stop, design.rows)
     return values, reasons
 

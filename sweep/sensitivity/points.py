@@ -22,7 +22,7 @@ from sweep.sensitivity.sources import Uniforms
 from sweep.space import Axis, Block, Chunk, Chunks, Space, Value
 from sweep.study import Study
 
-MOST_ROWS = 65_536
+MOST_ROWS = 16_384
 """Most designs that are evaluated in one call."""
 
 DROPPED = "where: dropped before it is evaluated"
