@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,18 @@ from numpy.typing import NDArray
 from sweep.answer.scenarios import systems_in
 from sweep.errors import StudyError
 from sweep.sensitivity.sources import Levels, Source, Uniforms, sources_of
+from sweep.sensitivity.worlds import World, doubts
 from sweep.space import Axis, Block
 from sweep.study import Study
 
 SYSTEM = "system"
+UNCERTAIN = "uncertain"
 MOST_CLASSES = 48
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One swept input: what it gives by number of the block; ``role`` is lever or scenario."""
+    """One input: what it gives by number of the block; ``role`` is lever, scenario or uncertain."""
 
     name: str
     role: str
@@ -45,12 +47,16 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Points of one block: their values by quantity, and their numbers among all points asked for."""
+    """Points of one block: their values by quantity, and their numbers among all points asked for.
+
+    ``worlds`` are the uncertain inputs by label, those that are not nominal.
+    """
 
     block: int
     rows: NDArray[np.int64]
     columns: Mapping[str, NDArray[Any]]
     times: frozenset[str]
+    worlds: World = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ class Inputs:
                 for source in () if spots and SYSTEM in axis.names else sources_of(axis):
                     found.setdefault(input_name(source.names), {})[number] = source
         every = [Input(name, _role(study, sources), sources) for name, sources in found.items() if _varies(sources)]
+        every += [Input(label, UNCERTAIN, sources) for label, sources in doubts(study) if sources]
         if spots:
             every.append(Input(SYSTEM, study.roles.get(SYSTEM, "lever"), _system_sources(study.space.blocks)))
         if len(every) < 2:
@@ -129,7 +136,12 @@ class Inputs:
                 share = uniforms[:, self.names.index(name)] if name in self.names else np.zeros(rows.size)
                 columns |= {each: source.values(each, share) for each in source.names}
             times |= source.times
-        return Batch(number, rows, columns, frozenset(times))
+        worlds = {
+            each.name: each.sources[number].values(each.name, uniforms[:, place])
+            for place, each in enumerate(self.every)
+            if each.role == UNCERTAIN and number in each.sources
+        }
+        return Batch(number, rows, columns, frozenset(times), worlds)
 
 
 def block_sources(block: Block) -> Iterator[Source]:

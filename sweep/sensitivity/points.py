@@ -19,8 +19,10 @@ from sweep.engine.rows import evaluate_chunk
 from sweep.errors import StudyError, nearest
 from sweep.sensitivity.inputs import Batch, Inputs
 from sweep.sensitivity.sources import Uniforms
+from sweep.sensitivity.worlds import in_worlds
 from sweep.space import Axis, Block, Chunk, Chunks, Space, Value
 from sweep.study import Study
+from sweep.uncertain import DRAW
 
 MOST_ROWS = 16_384
 """Most designs that are evaluated in one call."""
@@ -102,7 +104,9 @@ class Model:
         fewer = replace(batch, rows=first, columns={name: values[first] for name, values in batch.columns.items()})
         columns = (design_column(), output_column(self.study, "reason"), *self.metrics)
         schema = arrow_schema(columns, "float64", {})
-        rows = evaluate_chunk(self.study, self.catalogue, self._chunk(fewer), columns, schema)
+        worlds = {label: values[first] for label, values in batch.worlds.items()}
+        study = in_worlds(self.study, worlds, first.size)
+        rows = evaluate_chunk(study, self.catalogue, self._chunk(fewer), columns, schema)
         found = self._outcome(rows.table, first.size)
         return Outcome(found.values[:, again], found.reasons[again])
 
@@ -111,7 +115,8 @@ class Model:
         return self._chunk(next(self.inputs.batches(uniforms)))
 
     def _chunk(self, batch: Batch) -> Chunk:
-        block = Block((PointsAxis(batch.columns, batch.times),), self.study.space.blocks[batch.block].constants)
+        columns = batch.columns if self.study.uncertain is None else {**batch.columns, DRAW: np.arange(batch.rows.size)}
+        block = Block((PointsAxis(columns, batch.times),), self.study.space.blocks[batch.block].constants)
         space = Space.of([block])
         return Chunks(space, space.size)[0]
 
@@ -129,7 +134,7 @@ class Model:
 
 def _different(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places of the different points of a batch, and for each point which of these it is."""
-    codes = [np.unique(values, return_inverse=True)[1] for values in batch.columns.values()]
+    codes = [np.unique(values, return_inverse=True)[1] for values in (*batch.columns.values(), *batch.worlds.values())]
     _, first, again = np.unique(np.stack(codes, axis=1), axis=0, return_index=True, return_inverse=True)
     return first, again.reshape(-1)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweep.sensitivity.base import Base, system_of
-from sweep.sensitivity.inputs import SYSTEM, Batch, Input, block_sources
+from sweep.sensitivity.inputs import SYSTEM, UNCERTAIN, Batch, Input, block_sources
 from sweep.sensitivity.points import Model
 from sweep.sensitivity.sources import Levels, Settings, Source
+from sweep.sensitivity.worlds import doubts, is_about
 from sweep.space import Value
 
 
@@ -56,7 +57,7 @@ def tornado(model: Model, base: Base) -> Tornado:
     """
     designs = [("", base.block, base.settings)]
     for each in model.inputs.every:
-        options = _systems(model, base) if model.inputs.spots and each.name == SYSTEM else _options(each, base)
+        options = _systems(model, base) if model.inputs.spots and each.name == SYSTEM else _options(model, each, base)
         designs += [(each.name, block, settings) for block, settings in options]
     values = np.full((len(model.metrics), len(designs)), np.nan)
     reasons = np.full(len(designs), "", dtype=np.object_)
@@ -69,13 +70,17 @@ def tornado(model: Model, base: Base) -> Tornado:
         for (name, _, settings), row, reason in zip(designs[1:], rows[1:], reasons[1:], strict=True)
     ]
     times = {name for source in block_sources(model.study.space.blocks[base.block]) for name in source.times}
+    times |= {name for _, found in doubts(model.study) for source in found.values() for name in source.times}
     return Tornado(base, rows[0], frozenset(times), tuple(swings))
 
 
-def _options(each: Input, base: Base) -> Iterator[tuple[int, Settings]]:
+def _options(model: Model, each: Input, base: Base) -> Iterator[tuple[int, Settings]]:
     source = each.sources.get(base.block)
+    system = system_of(model.study.space.blocks[base.block], base.settings)
+    if each.role == UNCERTAIN and not is_about(model.study, each.name, system):
+        return
     for option in () if source is None else source.options:
-        if any(base.settings[name] != value for name, value in option.items()):
+        if any(base.settings.get(name, source.nominal[name]) != value for name, value in option.items()):
             yield base.block, {**base.settings, **option}
 
 
@@ -112,5 +117,10 @@ def _batches(model: Model, designs: Sequence[tuple[int, Settings]]) -> Iterator[
             for source in sources
             for name in source.names
         }
+        worlds = {
+            label: np.array([designs[row][1].get(label, found[number].nominal[label]) for row in rows.tolist()])
+            for label, found in doubts(model.study)
+            if number in found
+        }
         if rows.size:
-            yield Batch(number, rows, columns, frozenset(name for source in sources for name in source.times))
+            yield Batch(number, rows, columns, frozenset(name for source in sources for name in source.times), worlds)

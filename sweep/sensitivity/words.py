@@ -12,6 +12,7 @@ from sweep.sensitivity.analysis import Decided, Sensitivity
 from sweep.sensitivity.indices import Effect, Index
 from sweep.sensitivity.inputs import SYSTEM, Input, Inputs
 from sweep.sensitivity.sources import Levels, Settings, Source, Spread
+from sweep.sensitivity.worlds import Doubt
 from sweep.space import Range
 from sweep.text import number, with_unit
 
@@ -52,6 +53,8 @@ def range_text(each: Input, inputs: Inputs) -> str:
 def source_text(source: Source) -> str:
     """Return the values of an input in one block."""
     name = source.names[0]
+    if isinstance(source, Doubt):
+        return source.known.text
     if isinstance(source, Spread):
         low, high = source.ends
         log = isinstance(source.marginal, Range) and source.marginal.scale == "log"
@@ -69,8 +72,14 @@ def source_text(source: Source) -> str:
 def _with_unit(text: str, name: str, source: Source) -> str:
     if name in source.times:
         return f"{text} x own"
-    unit = quantities()[name].unit
+    unit = _unit(name)
     return f"{text} {unit}" if unit else text
+
+
+def _unit(name: str) -> str:
+    """Return the unit of a quantity, or of the quantity behind the label of an uncertain input."""
+    quantity = quantities().get(name) or quantities().get(name.rpartition(".")[2])
+    return "" if quantity is None else quantity.unit
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -88,7 +97,7 @@ def settings_text(settings: Settings, times: frozenset[str], hidden: frozenset[s
         if name in times:
             shown.append(f"{name} x {number(value)}")
         else:
-            shown.append(f"{name} = {with_unit(value, quantities()[name].unit)}")
+            shown.append(f"{name} = {with_unit(value, _unit(name))}")
     return ", ".join(shown)
 
 
