@@ -111,8 +111,8 @@ class Model:
         return self._chunk(next(self.inputs.batches(uniforms)))
 
     def _chunk(self, batch: Batch) -> Chunk:
-        block = Block((PointsAxis(batch.columns, batch.times),), self.study.space.blocks[batch.block].constants)
-        space = Space.of([block])
+        axes = (PointsAxis(batch.columns, batch.times),) if batch.columns else ()
+        space = Space.of([Block(axes, self.study.space.blocks[batch.block].constants)])
         return Chunks(space, space.size)[0]
 
     def _outcome(self, table: pa.Table, rows: int) -> Outcome:
@@ -129,6 +129,8 @@ class Model:
 
 def _different(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places of the different points of a batch, and for each point which of these it is."""
+    if not batch.columns:
+        return np.zeros(1, dtype=np.int64), np.zeros(batch.rows.size, dtype=np.int64)
     codes = [np.unique(values, return_inverse=True)[1] for values in batch.columns.values()]
     _, first, again = np.unique(np.stack(codes, axis=1), axis=0, return_index=True, return_inverse=True)
     return first, again.reshape(-1)

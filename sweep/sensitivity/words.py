@@ -22,6 +22,7 @@ WIDE = 0.1
 MOST = 0.5
 """Share of the variance from which one input is said to decide."""
 SHOWN = 4
+DIGITS = 5
 
 
 def percent(share: float) -> str:
@@ -86,9 +87,10 @@ def settings_text(settings: Settings, times: frozenset[str], hidden: frozenset[s
         if name in hidden:
             continue
         if name in times:
-            shown.append(f"{name} x {number(value)}")
+            shown.append(f"{name} x {number(value, DIGITS)}")
         else:
-            shown.append(f"{name} = {with_unit(value, quantities()[name].unit)}")
+            unit = quantities()[name].unit
+            shown.append(f"{name} = {number(value, DIGITS)}" + (f" {unit}" if unit else ""))
     return ", ".join(shown)
 
 
