@@ -116,8 +116,8 @@ class Model:
 
     def _chunk(self, batch: Batch) -> Chunk:
         columns = batch.columns if self.study.uncertain is None else {**batch.columns, DRAW: np.arange(batch.rows.size)}
-        block = Block((PointsAxis(columns, batch.times),), self.study.space.blocks[batch.block].constants)
-        space = Space.of([block])
+        axes = (PointsAxis(columns, batch.times),) if columns else ()
+        space = Space.of([Block(axes, self.study.space.blocks[batch.block].constants)])
         return Chunks(space, space.size)[0]
 
     def _outcome(self, table: pa.Table, rows: int) -> Outcome:
@@ -134,7 +134,10 @@ class Model:
 
 def _different(batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places of the different points of a batch, and for each point which of these it is."""
-    codes = [np.unique(values, return_inverse=True)[1] for values in (*batch.columns.values(), *batch.worlds.values())]
+    columns = [*batch.columns.values(), *batch.worlds.values()]
+    if not columns:
+        return np.zeros(1, dtype=np.int64), np.zeros(batch.rows.size, dtype=np.int64)
+    codes = [np.unique(values, return_inverse=True)[1] for values in columns]
     _, first, again = np.unique(np.stack(codes, axis=1), axis=0, return_index=True, return_inverse=True)
     return first, again.reshape(-1)
 

@@ -77,9 +77,9 @@ def tornado(model: Model, base: Base) -> Tornado:
 def _options(model: Model, each: Input, base: Base) -> Iterator[tuple[int, Settings]]:
     source = each.sources.get(base.block)
     system = system_of(model.study.space.blocks[base.block], base.settings)
-    if each.role == UNCERTAIN and not is_about(model.study, each.name, system):
+    if source is None or (each.role == UNCERTAIN and not is_about(model.study, each.name, system)):
         return
-    for option in () if source is None else source.options:
+    for option in source.options:
         if any(base.settings.get(name, source.nominal[name]) != value for name, value in option.items()):
             yield base.block, {**base.settings, **option}
 

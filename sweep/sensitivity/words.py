@@ -10,7 +10,7 @@ from sweep.answer.scenarios import systems_in
 from sweep.dataset.columns import Column
 from sweep.sensitivity.analysis import Decided, Sensitivity
 from sweep.sensitivity.indices import Effect, Index
-from sweep.sensitivity.inputs import SYSTEM, Input, Inputs
+from sweep.sensitivity.inputs import SYSTEM, UNCERTAIN, Input, Inputs
 from sweep.sensitivity.sources import Levels, Settings, Source, Spread
 from sweep.sensitivity.worlds import Doubt
 from sweep.space import Range
@@ -23,6 +23,7 @@ WIDE = 0.1
 MOST = 0.5
 """Share of the variance from which one input is said to decide."""
 SHOWN = 4
+DIGITS = 5
 
 
 def percent(share: float) -> str:
@@ -41,6 +42,8 @@ def range_text(each: Input, inputs: Inputs) -> str:
     """Return what an input takes, with its unit; by system where systems differ."""
     if inputs.spots and each.name == SYSTEM:
         return _listed([spot.label for spot in inputs.spots])
+    if each.role == UNCERTAIN:
+        return source_text(next(iter(each.sources.values())))  # its label says for whom
     blocks = inputs.study.space.blocks
     by_text: dict[str, list[str]] = {}
     for block, source in each.sources.items():
@@ -95,9 +98,10 @@ def settings_text(settings: Settings, times: frozenset[str], hidden: frozenset[s
         if name in hidden:
             continue
         if name in times:
-            shown.append(f"{name} x {number(value)}")
+            shown.append(f"{name} x {number(value, DIGITS)}")
         else:
-            shown.append(f"{name} = {with_unit(value, _unit(name))}")
+            unit = _unit(name)
+            shown.append(f"{name} = {number(value, DIGITS)}" + (f" {unit}" if unit else ""))
     return ", ".join(shown)
 
 

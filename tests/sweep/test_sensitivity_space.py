@@ -109,6 +109,24 @@ def test_a_sub_sweep_with_the_same_system_is_another_level(tmp_path):
     assert labels[0].startswith("cloudmatrix384, block")
 
 
+def test_a_sub_sweep_may_have_nothing_but_constants(tmp_path):
+    text = """
+study: points
+workload: {train: llama-3.1-405b, tokens: 15.6e12, global_batch: 2048, sequence: 8192, precision: bf16}
+levers: {system: gb200-nvl72, domains: 4}
+blocks:
+  - scenarios: {wacc: 0.08}
+  - scenarios: {wacc: 0.08, utilisation: [0.5, 1.0]}
+objective: {minimize: cost_per_token}
+"""
+    study, catalogue = tiny_study(tmp_path, text)
+    model = Model.of(study, catalogue, ["cost_per_token"])
+    costs = model.at(np.array([[0.1, 0.2], [0.1, 0.9], [0.9, 0.2], [0.9, 0.9]])).values[0]
+    assert model.inputs.names == ("system", "utilisation")
+    assert costs[0] == costs[1]
+    assert costs[2] == 2 * costs[3]
+
+
 def test_the_best_design_is_that_of_plain_loops_where_scenarios_are_nominal(tmp_path):
     study, catalogue = tiny_study(tmp_path, LISTS)
     rows = swept(study, catalogue, tmp_path).values()
