@@ -11,7 +11,7 @@ from sweep.errors import SweepError
 from sweep.sensitivity import tables, words
 from sweep.sensitivity.analysis import Decided, Sensitivity
 from sweep.sensitivity.tornado import Tornado
-from sweep.text import with_unit
+from sweep.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,7 @@ LESS: Final[dict[str, Any]] = {"facecolor": "white", "edgecolor": "#d55e00", "ha
 """Colours that the colour-blind tell apart (Okabe and Ito 2008); one of each pair is hatched for black print."""
 
 MOST_SWINGS: Final = 14
+NOISE: Final = 1e-9
 
 
 def sensitivity_plot(answer: Sensitivity, path: Path) -> None:
@@ -109,7 +110,7 @@ def _moving(around: Tornado, metric: int) -> list[tuple[str, Any, float]]:
         (name, swing.settings, value - start)
         for name, swings in around.ranked(metric)
         for swing in swings
-        if start is not None and (value := swing.values[metric]) is not None and value != start
+        if start is not None and (value := swing.values[metric]) is not None and abs(value - start) > NOISE * abs(start)
     ]
     return found[:MOST_SWINGS]
 
@@ -121,7 +122,8 @@ def _tornado(axes: Axes, answer: Sensitivity, around: Tornado, metric: int) -> N
     for place, (_, _, change) in enumerate(moving):
         axes.barh(place, change, **(MORE if change > 0 else LESS))
     axes.axvline(0.0, color="black", linewidth=0.8)
-    start = with_unit(around.values[metric], column.unit)
-    design = "" if around.base.design is None else f"design {around.base.design}: "
-    axes.set(title=f"One input at a time around {design}{start}", xlabel=f"change of {tables.headed(column)}")
+    start = f"{number(around.values[metric], 4)} {column.unit}".rstrip()
+    design = "" if around.base.design is None else f" around design {around.base.design}"
+    axes.set_title(f"{column.name}: one input at a time{design}, {start}", loc="right")  # free to the left of the axes
+    axes.set_xlabel(f"change of {tables.headed(column)}")
     _named(axes, [words.settings_text(settings, around.times, hidden) for _, settings, _ in moving])
