@@ -210,7 +210,8 @@ def feasibility(answer: Sensitivity) -> str:
     every = answer.evaluations
     shares = [f"{reason} ({percent(count / every)})" for reason, count in answer.reasons.most_common(SHOWN)]
     text = f"{percent(answer.infeasible)} of the {every:,} designs are infeasible, by reason: {'; '.join(shares)}."
-    text += " Shares are over the feasible ones, for each input alone: total indices need a value for every design."
+    text += " Shares are over the feasible ones, for each input alone (total indices need a value for every design);"
+    text += " they overlap where what is feasible ties inputs together."
     required = {condition.text for condition in answer.inputs.study.require}
     if set(answer.reasons) <= required:
         text += " To count designs that break the study's own conditions as well: --set require=null."
