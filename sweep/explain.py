@@ -18,6 +18,7 @@ from models.reasons import REASONS
 from sweep.assembly import Origin
 from sweep.catalogue import CALIBRATION, Catalogue
 from sweep.catalogue.training import taken
+from sweep.errors import StudyError
 from sweep.expressions import Expression
 from sweep.inputs import Inputs, inputs_with_origins
 from sweep.space import Value
@@ -25,6 +26,7 @@ from sweep.study import Study
 from sweep.study.faults import Faults
 from sweep.study.overrides import apply_overrides
 from sweep.study.values import checked, input_quantity, vocabulary_of
+from sweep.uncertain import DRAW
 from sweep.units import factor
 from sweep.yaml_source import Source
 
@@ -36,9 +38,10 @@ STATUS = ("ok", "infeasible")
 class Input:
     """One input: ``value`` in ``unit``, and where it comes from.
 
-    ``kind`` is default, fact, unknown, study, axis, formula, times or derive; for a coefficient of the training model
-    calibration or prior. ``text`` is the formula of a computed input; ``source``, ``date`` and ``confidence`` are those
-    of the catalogue fact behind it, ``where`` is ``file:line``.
+    ``kind`` is default, fact, unknown, study, axis, formula, times, uncertain or derive; for a coefficient of the
+    training model calibration or prior. ``text`` is the formula of a computed input, or the distribution of an
+    uncertain one; ``source``, ``date`` and ``confidence`` are those of the catalogue fact behind it, ``where`` is
+    ``file:line``.
     """
 
     name: str
@@ -110,7 +113,9 @@ class Move:
     change: float | None
 
 
-def explain(study: Study, catalogue: Catalogue, design: int, changes: Sequence[str] = ()) -> Explanation:
+def explain(
+    study: Study, catalogue: Catalogue, design: int, changes: Sequence[str] = (), draw: int | None = None
+) -> Explanation:
     """Return the chain of one design.
 
     Parameters
@@ -121,14 +126,16 @@ def explain(study: Study, catalogue: Catalogue, design: int, changes: Sequence[s
         Its id, as in the column ``design``.
     changes
         ``quantity=value`` each: inputs that this design takes instead of its own, with a unit where it has one.
+    draw
+        Which draw of the uncertain inputs it meets; they are at their nominal values without.
 
     Raises
     ------
     StudyError
-        When there is no such design, a change is wrong, or the catalogue lacks what the model needs.
+        When there is no such design or draw, a change is wrong, or the catalogue lacks what the model needs.
     """
     own = changed(changes, catalogue)
-    choices = study.space.design(design) | own
+    choices = study.space.design(design) | own | _draw(study, draw)
     block, _ = study.space.locate(design)
     times = {name for axis in block.axes for name in axis.times} - set(own)
     inputs = _inputs(study, catalogue, choices, times)
@@ -143,6 +150,17 @@ def explain(study: Study, catalogue: Catalogue, design: int, changes: Sequence[s
     if inputs.values["phase"] == "train":
         listed += _coefficients(catalogue)
     return Explanation(study.name, design, choices, tuple(listed), (*steps, *added), conditions)
+
+
+def _draw(study: Study, draw: int | None) -> dict[str, Value]:
+    """Return the draw that a design meets. Raises ``StudyError`` when the study has no such draw."""
+    if draw is None:
+        return {}
+    if study.uncertain is None:
+        raise StudyError.at("--draw needs a study with uncertain inputs", study.file)
+    if not 0 <= draw < study.uncertain.draws:
+        raise StudyError.at(f"draw {draw} does not exist: draws run from 0 to {study.uncertain.draws - 1}", study.file)
+    return {DRAW: draw}
 
 
 def changed(changes: Sequence[str], catalogue: Catalogue) -> dict[str, Value]:
@@ -224,7 +242,7 @@ def _holds(condition: Expression, known: Mapping[str, Any]) -> bool:
 
 
 def _in_table_order(inputs: Inputs) -> list[str]:
-    named = {*inputs.values, *inputs.origins} - {"coefficients"}
+    named = {*inputs.values, *inputs.origins} - {"coefficients", "decided_at"}
     ordered = [name for name in quantities() if name in named]
     ordered.insert(ordered.index("workload") + 1, "shape")
     return ordered + sorted(named - set(ordered))

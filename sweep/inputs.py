@@ -90,7 +90,7 @@ def inputs_with_origins(
 
 def _moves(nominal: Any, drawn: Any) -> bool:
     """Return whether a number differs between a nominal world and others."""
-    numbers = isinstance(drawn, np.ndarray) and drawn.dtype.kind == "f"
+    numbers = isinstance(drawn, np.ndarray | np.floating) and drawn.dtype.kind == "f"
     return numbers and drawn is not nominal and not np.array_equal(nominal, drawn, equal_nan=True)
 
 
@@ -104,7 +104,8 @@ def _assembled(
     system, workload = str(given["system"]), str(given["workload"])
     regions = tuple(str(region) for region in np.asarray(given.get("region", "own")).reshape(-1))
     facts = placed_facts(catalogue, system, workload, regions)
-    world = _world(study, system, given.get(DRAW), worlds)
+    stated = {name for name in given if name not in times}
+    world = [pair for pair in _world(study, system, given.get(DRAW), worlds) if pair[0].name not in stated]
     work = Assembly(study, given, times)
     work.take_defaults()
     work.take_facts(facts)
@@ -122,7 +123,7 @@ def _assembled(
 
 
 def _world(study: Study, system: str, draws: Any, worlds: Mapping[str, Any] | None) -> World:
-    """Return the uncertain inputs of a system with their values: those given, those of draws, or the nominal ones."""
+    """Return the uncertain inputs of a system with their values: those of some worlds or draws, or the nominal ones."""
     if study.uncertain is None:
         return ()
     values = worlds

@@ -21,9 +21,9 @@ from sweep.counting import Count, require_designs
 from sweep.dataset.arrays import number_array
 from sweep.dataset.columns import DESIGN, arrow_schema
 from sweep.dataset.parts import parquet_bytes
-from sweep.engine.cells import CELL_ROWS, is_structural
+from sweep.engine.cells import is_structural
 from sweep.engine.columns import study_columns
-from sweep.engine.rows import evaluate_chunk
+from sweep.engine.rows import cell_rows, evaluate_chunk
 from sweep.inputs import inputs_with_origins
 from sweep.space import Axis, Block, Chunks, Space, zip_axis
 from sweep.study import Study
@@ -110,7 +110,8 @@ def plan(study: Study, catalogue: Catalogue) -> Plan:
     rows = require_designs(study, catalogue)
     kept = kept_rows(study, rows.rows)
     first, calibration = _calibrated(study, catalogue)
-    pieces = [_cells(block) * max(-(-_numeric(block) // CELL_ROWS), 1) for block in study.space.blocks]
+    most = cell_rows(study)
+    pieces = [_cells(block) * max(-(-_numeric(block) // most), 1) for block in study.space.blocks]
     known = [cost for cost in calibration.seconds if not math.isnan(cost)]
     costs = [sum(known) / len(known) if math.isnan(cost) else cost for cost in calibration.seconds]
     chunks = Chunks(study.space, study.rows_per_part).count
@@ -202,7 +203,7 @@ def _calibrated(study: Study, catalogue: Catalogue) -> tuple[pa.Table, Calibrati
         begun = time.perf_counter()
         if pieces and begun - started > CALIBRATION_SECONDS:
             break
-        piece = _piece(study.space.blocks[number], places, CELL_ROWS)
+        piece = _piece(study.space.blocks[number], places, cell_rows(study))
         table = _evaluated(study, catalogue, piece)
         size += parquet_bytes(table, study.input_names).size - overhead
         seconds[number].append(time.perf_counter() - begun)

@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sweep.answer.chance_text import chance_notes
+from sweep.answer.chances import Chance, chances
 from sweep.answer.equal_basis import Comparison, Designs, nominal_designs, pick
 from sweep.answer.errors import ModelError, joint, model_error
 from sweep.answer.levers import Ranges, lever_ranges
 from sweep.answer.scenarios import Scenarios, scenarios_of, systems_of
+from sweep.answer.sections import Section, with_chance
 from sweep.answer.text import (
     METRICS,
     break_even_table,
@@ -34,16 +37,6 @@ if TYPE_CHECKING:
     import duckdb
 
     from sweep.dataset import Run
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One comparison: its heading, a sentence, the tables behind it, and the same figures as plain data."""
-
-    heading: str
-    sentence: str
-    tables: tuple[Table, ...]
-    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +100,19 @@ class _Answering:
         counts = outcomes(self.connection)
         jobs = self._jobs()
         comparisons = self._comparisons(jobs)
-        shown = comparisons or (self._by_objective(jobs) if self.run.manifest.limit is None else [])
+        drawn = self._has_row_per_draw or self.run.manifest.limit is not None
+        shown = comparisons or ([] if drawn else self._by_objective(jobs))
         designs: Designs = {}
         if shown:
             designs = nominal_designs(self.connection, shown, self.systems, self.scenarios, self._shown)
-        sections = tuple(self._section(verdict, designs) for verdict in self._verdicts(comparisons))
-        notes = self._notes(sections, shown)
+        chosen = self._chances(jobs)
+        judged = [self._section(verdict, designs) for verdict in self._verdicts(comparisons)]
+        keys = [(each, other) for each in comparisons for other in self.systems[1:]] or list(chosen)
+        bare = judged or [Section(self._head(*key), "", (), _about(key[0])) for key in keys]
+        sections = tuple(
+            with_chance(section, chosen.get(key), self.study.uncertain) for section, key in zip(bare, keys, strict=True)
+        )
+        notes = [*self._notes(judged, shown), *self._chance_notes(jobs, chosen)]
         together = {each: self._of(each, self.systems, designs) for each in shown if not self._is_pair(each)}
         tables = [
             design_table(each, heading(each), found, self._levers, self._ranges, ratio=False)
@@ -135,7 +135,7 @@ class _Answering:
     def _worth(self) -> Worth:
         """Return what each lever is worth; nothing without an objective, or when rows of the study are missing."""
         goal = self.study.objective
-        whole = self.study.keep.kind == "all" and self.run.manifest.limit is None
+        whole = self.study.keep.kind == "all" and self.run.manifest.limit is None and not self._has_row_per_draw
         if goal is None or goal.name not in self.columns or not whole:
             return {}
         return lever_worth(self.connection, goal, self.scenarios, self._ranges)
@@ -145,13 +145,13 @@ class _Answering:
             return [f"Only the first {limit:,} designs were run: that is a trial, too little for an answer."]
         notes = []
         if shown:
-            has_break_even = any(each["break_even"] for each in (section.data for section in sections))
+            has_break_even = any(section.data["break_even"] for section in sections)
             notes.append(nominal_note(self.scenarios, self.catalogue, break_even=has_break_even))
         if sections:
             phases = {phase for _, phase in self._jobs()}
             notes.append(error_note(self.errors, serving="serve" in phases))
             notes.append(reading_note(self.columns, phases))
-        elif len(self.systems) > 1:
+        elif len(self.systems) > 1 and self.study.uncertain is None:
             notes.append("Systems are compared over all scenarios where all rows are kept (keep: all).")
         return notes
 
@@ -168,8 +168,16 @@ class _Answering:
 
     def _comparisons(self, jobs: Sequence[tuple[str, str]]) -> list[Comparison]:
         """Return what is compared; nothing where the kept rows do not show every system in every scenario."""
-        if self.study.keep.kind != "all" or len(self.systems) < 2 or self.run.manifest.limit is not None:
-            return []
+        whole = self.study.keep.kind == "all" and not self._has_row_per_draw
+        return self._asked(jobs) if whole and len(self.systems) > 1 and self.run.manifest.limit is None else []
+
+    @property
+    def _has_row_per_draw(self) -> bool:
+        """Whether rows are of draws, so that none is of the nominal values."""
+        return self.study.uncertain is not None and self.study.uncertain.rows == "draws"
+
+    def _asked(self, jobs: Sequence[tuple[str, str]]) -> list[Comparison]:
+        """Return the comparisons that the study asks for."""
         if self.study.basis:
             return [
                 Comparison(workload, basis, basis.goals[phase])
@@ -178,6 +186,19 @@ class _Answering:
                 if phase in basis.goals
             ]
         return self._by_objective(jobs)
+
+    def _chances(self, jobs: Sequence[tuple[str, str]]) -> dict[tuple[Comparison, str], Chance]:
+        """Return how likely each system is the better one; nothing where nothing is uncertain, or in a trial."""
+        if self.study.uncertain is None or self.run.manifest.limit is not None:
+            return {}
+        return chances(self.study, self.catalogue, self.scenarios, self._asked(jobs), self.systems)
+
+    def _chance_notes(
+        self, jobs: Sequence[tuple[str, str]], found: Mapping[tuple[Comparison, str], Chance]
+    ) -> Sequence[str]:
+        if self.study.uncertain is None or len(self.systems) < 2 or self.run.manifest.limit is not None:
+            return ()
+        return chance_notes(self.study.uncertain, {phase for _, phase in jobs}, computed=bool(found))
 
     def _by_objective(self, jobs: Sequence[tuple[str, str]]) -> list[Comparison]:
         goal = self.study.objective or next(iter(self.study.keep.goals), None)
@@ -195,16 +216,18 @@ class _Answering:
         ]
 
     def _section(self, verdict: Verdict, designs: Designs) -> Section:
-        head = heading(verdict.comparison)
-        many = len(self.systems) > 2
-        if many:
-            head = f"{head}, {' against '.join(verdict.systems)}"
+        head, many = self._head(verdict.comparison, verdict.systems[1]), len(self.systems) > 2
         pair = self._of(verdict.comparison, verdict.systems, designs)
         tables: list[Table | None] = [break_even_table(verdict, head, crossings_only=many)]
         if len(pair) == 2 and self._is_pair(verdict.comparison):
             tables.insert(0, design_table(verdict.comparison, head, pair, self._levers, self._ranges, ratio=True))
         shown = tuple(table for table in tables if table is not None)
         return Section(head, sentence(verdict, head), shown, _data(verdict, pair))
+
+    def _head(self, comparison: Comparison, other: str) -> str:
+        """Return what is compared, with both systems where there are more."""
+        pair = f", {self.systems[0]} against {other}" if len(self.systems) > 2 else ""
+        return heading(comparison) + pair
 
     def _of(self, comparison: Comparison, systems: Sequence[str], designs: Designs) -> dict[str, Mapping[str, Any]]:
         return {system: designs[comparison, system] for system in systems if (comparison, system) in designs}

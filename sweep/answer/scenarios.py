@@ -110,7 +110,7 @@ def systems_in(block: Block) -> list[str]:
 def _points(axis: Axis, study: Study) -> tuple[tuple[str, ...], tuple[Point, ...]]:
     """Return the scenario columns of an axis and their points; none for levers and for what tells workloads apart."""
     names = [name for name in axis.names if study.roles.get(name) == "scenario"]
-    if not names or {"workload", "phase"} & set(axis.names):
+    if not names or {"workload", "phase"} & set(axis.names):  # nor for draws, which are no scenarios
         return (), ()
     if isinstance(axis, SampleAxis):
         return (axis.index,), tuple((place,) for place in range(axis.size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -30,11 +31,13 @@ SLACK = 0.1
 """Part of a common limit that a best design may leave unused without a remark."""
 
 WIDTH = 100
+STATISTIC = re.compile(r"_(mean|p\d\d(_\d+)?)$")
+"""How the column of a statistic of draws ends."""
 
 
 def unit_of(column: str) -> str:
     """Return the unit of a column of the dataset; multipliers have none."""
-    quantity = quantities().get(column)
+    quantity = quantities().get(column) or quantities().get(STATISTIC.sub("", column))
     return quantity.unit if quantity else ""
 
 

@@ -19,7 +19,8 @@ def print_answer(said: Answer) -> None:
         _paragraph(said.question)
     for section in said.sections:
         answer()
-        _paragraph(section.sentence)
+        for line in section.sentence.splitlines():
+            _paragraph(line)
     if said.notes:
         answer()
     for note in said.notes:

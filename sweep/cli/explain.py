@@ -29,9 +29,13 @@ DIGITS = 6
     "--set", "changes", multiple=True, metavar="NAME=VALUE",
     help="Give the design another value, such as --set 'scale_up_bandwidth=300 GB/s', and see what moves; repeatable.",
 )  # fmt: skip
+@click.option(
+    "--draw", type=click.IntRange(min=0), metavar="N",
+    help="In this draw of the study's uncertain inputs; at their nominal values without.",
+)  # fmt: skip
 @json_option
 @common_options
-def explain(*, study: str, design: int, changes: tuple[str, ...], as_json: bool) -> None:
+def explain(*, study: str, design: int, changes: tuple[str, ...], draw: int | None, as_json: bool) -> None:
     """Print one design from its facts to its results, with the source of each.
 
     STUDY is a file or the name of a shipped study. Inputs come with unit, origin and source, results with unit and the
@@ -43,14 +47,14 @@ def explain(*, study: str, design: int, changes: tuple[str, ...], as_json: bool)
     from sweep.study import open_study  # noqa: PLC0415
 
     loaded, catalogue = open_study(path, (), settings().catalogue)
-    before = engine.explain(loaded, catalogue, design)
+    before = engine.explain(loaded, catalogue, design, (), draw)
     if not changes:
         if as_json:
             answer_json(asdict(before))
         else:
             _print(before)
         return
-    after = engine.explain(loaded, catalogue, design, changes)
+    after = engine.explain(loaded, catalogue, design, changes, draw)
     inputs, results = engine.moved(before, after)
     if as_json:
         moves: dict[str, Any] = {"inputs": inputs, "results": results}

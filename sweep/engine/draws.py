@@ -29,12 +29,13 @@ class Drawn:
     feasible: NDArray[np.bool_]
 
 
-def evaluate_draws(study: Study, catalogue: Catalogue, cell: Cell, draws: NDArray[np.int64]) -> Drawn:
+def evaluate_draws(study: Study, catalogue: Catalogue, cell: Cell, draws: NDArray[np.int64] | None) -> Drawn:
     """Return the results of every design of a cell in some draws; arrays have the dimensions of the cell, then draws.
 
-    Raises ``StudyError`` when the catalogue or the study lacks what the model needs.
+    Without draws they are those at nominal values, with the dimensions of the cell alone. Raises ``StudyError`` when
+    the catalogue or the study lacks what the model needs.
     """
-    wide = _with_draws(cell, draws)
+    wide = cell if draws is None else _with_draws(cell, draws)
     inputs = inputs_with_origins(study, catalogue, wide.structural, wide.mesh, wide.times)
     try:
         results = evaluate(inputs.values)

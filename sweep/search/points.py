@@ -65,7 +65,7 @@ class LeverSpace:
 
     def _refuse_mixed(self, axis: Axis) -> None:
         """Raise ``StudyError`` where levers move with scenarios; the precision of a workload may."""
-        if len(self._roles(axis)) == 1 or "workload" in axis.names:
+        if len(self._roles(axis)) <= 1 or "workload" in axis.names:
             return
         names = ", ".join(name for name in axis.names if name in self.study.roles)
         message = f"{names} move together, but some are levers and some scenarios; a search chooses levers alone"

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from models.quantities import quantities
 from sweep.errors import Problem, StudyError, nearest
 from sweep.study import grammar
 from sweep.yaml_source import Path_, Source, dotted
@@ -24,6 +25,7 @@ SENTENCES = {
     "bool_parsing": "needs true or false",
     "too_short": "is empty; give at least one value",
 }
+LENGTHS = {"too_short": "min_length", "too_long": "max_length"}
 
 
 BOUNDS = {
@@ -150,7 +152,9 @@ def _sentence(fault: Any, allowed: list[str]) -> str:
     if kind == "extra_forbidden":
         return f"is no key here{nearest(str(fault['loc'][-1]), allowed)}"
     if kind == "draw":
-        return _no_distribution(value) or str(fault["msg"])
+        return _no_distribution(value, fault["loc"]) or str(fault["msg"])
+    if kind in LENGTHS and context[LENGTHS[kind]] > 1:
+        return f"needs {context[LENGTHS[kind]]} values, got {context['actual_length']}"
     if kind in SENTENCES:
         given = "" if kind in {"missing", "too_short"} else f", got {_shown(value)}"
         return SENTENCES[kind] + given
@@ -168,8 +172,11 @@ def _said(kind: str, value: Any, context: Mapping[str, Any], message: str) -> st
     return f"{message[0].lower()}{message[1:]}, got {_shown(value)}"
 
 
-def _no_distribution(value: Any) -> str:
+def _no_distribution(value: Any, location: tuple[str | int, ...]) -> str:
     """Return what is wrong with an uncertain input whose distribution nobody knows; nothing when it names none."""
+    name, word = location[2], str(location[-1])
+    if name in quantities() and word != name:  # what looks like a system with its inputs is an input
+        return f"{word!r} is no distribution{nearest(word, grammar.DRAWS)}"
     unknown = [str(key) for key in value if key not in grammar.Drawn.model_fields] if isinstance(value, dict) else []
     return f"{unknown[0]!r} is no distribution{nearest(unknown[0], grammar.DRAWS)}" if unknown else ""
 

@@ -16,6 +16,7 @@ from sweep.study import grammar
 from sweep.study.faults import Faults
 from sweep.study.study import Constant
 from sweep.study.values import Scalar, Vocabulary, checked, input_quantity
+from sweep.text import number
 from sweep.uncertain import Uncertain, UncertainInput
 from sweep.uncertain.correlation import is_valid, largest_share, lower, nearest_valid
 from sweep.uncertain.distributions import WEIGHTS_ERROR, Gaussian, Weighted, sigma_of_error
@@ -110,7 +111,7 @@ class UncertainReader:
         """Return why a quantity cannot be uncertain in this study, or nothing."""
         name = quantity.name
         if quantity.structural:
-            return f"{name} decides which mappings are legal and is somebody's choice; list its values under levers"
+            return f"{name} decides which mappings are legal: a choice, not a chance; list its values under levers"
         if quantity.dtype == "text":
             return f"{name} is a word; list its values under scenarios"
         if quantity.dtype == "int":
@@ -280,7 +281,7 @@ class _DistributionReader:
         if len(options) < 2:
             having = [other for other, found in facts.items() if other in quantities() and len(_published(found)) > 1]
             why = f"the catalogue has no alternatives for {name} of {self.system}"
-            self._note(path, f"{why}; it has some for {', '.join(sorted(having)) or 'nothing'}")
+            self._note(path, f"{why}{nearest(name, having)}")
             return None
         values = [value * factor(self.quantity.si_unit, self.quantity.unit) for value in options]
         return self._weighted(values, weights, values[0])
@@ -301,7 +302,7 @@ class _DistributionReader:
             shares[value] = shares.get(value, 0.0) + weight
         options = tuple(sorted(shares))
         likeliest = max(shares, key=lambda value: shares[value])
-        shown = ", ".join(f"{value:g} ({100 * shares[value]:.0f} %)" for value in options)
+        shown = ", ".join(f"{number(value, 4)} ({100 * shares[value]:.0f} %)" for value in options)
         drawn = Weighted(options, tuple(shares[value] for value in options))
         return _Drawn(drawn, likeliest if nominal is None else nominal, f"one of {shown}{self._shown_unit}")
 

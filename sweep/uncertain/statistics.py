@@ -110,7 +110,8 @@ def _quantile(ordered: Array, count: NDArray[np.int64], share: float) -> Array:
     below = np.floor(place).astype(np.int64)
     low = _at(ordered, below)
     high = _at(ordered, np.minimum(below + 1, np.maximum(count - 1, 0)))
-    return np.where(low == high, low, low + (place - below) * (high - low))
+    with np.errstate(invalid="ignore"):  # infinity less infinity, where no draw counts
+        return np.where(low == high, low, low + (place - below) * (high - low))
 
 
 def _at(ordered: Array, place: NDArray[np.int64]) -> Array:

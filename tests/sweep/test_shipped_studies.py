@@ -22,6 +22,11 @@ FEW = {
         "scenarios.cloudmatrix384.chip_price": "{times: [1]}",
         "scenarios.gb200-nvl72.chip_price": "{times: [1]}",
     },
+    "cloudmatrix384-vs-gb200-nvl72-uncertain": {
+        "levers.domains": "[64]",
+        "levers.gb200-nvl72.domains": "[72]",
+        "uncertain.draws": "50",
+    },
     "importer-under-export-rules": {
         "levers.domains": "[16]",
         "levers.gb200-nvl72.domains": "[16]",
