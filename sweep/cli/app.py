@@ -24,6 +24,7 @@ VERBS = {
     "plan": "sweep.cli.plan",
     "run": "sweep.cli.run",
     "optimize": "sweep.cli.optimize",
+    "sensitivity": "sweep.cli.sensitivity",
     "ls": "sweep.cli.runs",
     "status": "sweep.cli.runs",
     "compare": "sweep.cli.compare",
