@@ -27,7 +27,8 @@ publisher has paid. MI325X and MI355X have no published price, so theirs is only
 B300 and GB300 are those of B200 and GB200 times 1.2 to the cent."""
 
 FAR = """\
-Figures more than 10 % off, with published alternatives of the catalogue put in one after the other."""
+Figures more than 10 % off, with published alternatives of the catalogue put in one after the other. GB300 has no
+inputs of its own to compare with: its published cost is that of GB200 times 1.2."""
 
 
 def economics_page(catalogue: Catalogue) -> str:
