@@ -70,5 +70,5 @@ def _rows(study: Study, catalogue: Catalogue) -> Iterator[tuple[object, ...]]:
         )  # fmt: skip
     for constant in study.facts:
         yield (constant.name, constant.value, "", "", "the study", "", "", "study", study.name, constant.system)
-    for each in study.uncertain.inputs if study.uncertain is not None else ():
-        yield (each.label, each.text, "", "", "the study", "", "", "uncertain", study.name, each.where)
+    for drawn in study.uncertain.inputs if study.uncertain is not None else ():
+        yield (drawn.label, drawn.text, "", "", "the study", "", "", "uncertain", study.name, "")
