@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.evaluate import evaluate
 from models.inputs import ModelInputError
+from models.quantities import quantities
 from sweep.catalogue import Catalogue
 from sweep.dataset.arrays import coded_array, number_array
 from sweep.dataset.columns import DESIGN, Column
@@ -26,6 +27,10 @@ from sweep.uncertain.statistics import statistics
 
 Values = NDArray[Any]
 NEARLY_WHOLE = 1e-6
+SERVING_POINTS = 64
+"""By how much smaller cells are in which every draw of a design has its own batches and layouts."""
+SPEEDS = frozenset({"workload", "chip", "fabric", "mapping", "performance"})
+"""Groups of quantities that the training and serving models read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,27 @@ def evaluate_chunk(
 
 
 def cell_rows(study: Study) -> int:
-    """Return the most designs of one cell: fewer where each is evaluated in many draws."""
-    if not statistics(study.uncertain) or study.uncertain is None:
+    """Return the most designs of one cell: fewer where each is evaluated in many draws.
+
+    The serving model has dimensions of its own for batches and layouts, which draws of speeds multiply.
+    """
+    uncertain = study.uncertain
+    if uncertain is None or not statistics(uncertain):
         return CELL_ROWS
-    return max(CELL_ROWS // study.uncertain.draws, 1)
+    inner = SERVING_POINTS if serves(study) and any(is_speed(each.name) for each in uncertain.inputs) else 1
+    return max(CELL_ROWS // (uncertain.draws * inner), 1)
+
+
+def serves(study: Study) -> bool:
+    """Return whether some design of a study serves."""
+    constants = (block.constants.get("phase") for block in study.space.blocks)
+    axes = (axis for block in study.space.blocks for axis in block.axes if "phase" in axis.names)
+    return "serve" in constants or any("serve" in axis.values("phase", 0, axis.size) for axis in axes)
+
+
+def is_speed(name: str) -> bool:
+    """Return whether a quantity may change how fast a design is."""
+    return quantities()[name].group in SPEEDS
 
 
 def _fill(block: _Block, study: Study, catalogue: Catalogue, cell: Cell) -> float:

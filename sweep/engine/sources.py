@@ -75,4 +75,4 @@ def _rows(study: Study, catalogue: Catalogue) -> Iterator[tuple[object, ...]]:
     for constant in study.facts:
         yield (constant.name, constant.value, "", "", "the study", "", "", "study", study.name, constant.system, "", "")
     for drawn in study.uncertain.inputs if study.uncertain is not None else ():
-        yield (drawn.label, drawn.text, "", "", "the study", "", "", "uncertain", study.name, drawn.where, "", "")
+        yield (drawn.label, drawn.text, "", "", "the study", "", "", "uncertain", study.name, "", "", "")

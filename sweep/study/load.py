@@ -38,6 +38,8 @@ EVERY_DRAW = "draws"
 """What ``keep`` says when each draw of the uncertain inputs is to have a row of its own."""
 DRAWS_PER_PART = 16_000_000
 """Evaluations of one part where a row stands for all draws of a design: some ten seconds of one core."""
+SERVED_PER_PART = 250_000
+"""The same where the study serves, with a search in each draw if speeds are drawn: a minute of one core."""
 METHODS: Mapping[str, Method] = {"sobol": "sobol", "lhs": "latin_hypercube", "random": "random"}
 
 
@@ -179,7 +181,7 @@ class _Loading:
             basis=basis,
             seed=file.seed,
             float_type=file.float_,
-            rows_per_part=_rows_per_part(file, uncertain),
+            rows_per_part=_rows_per_part(file, uncertain, phases),
             catalogue_dirs=tuple(str(folder) for folder in _folders(file, self.path)),
             file=str(self.path),
             text=_text(self.path, faults, file),
@@ -280,11 +282,12 @@ def _draw_axes(uncertain: Uncertain | None) -> list[SampleAxis]:
     return [SampleAxis((DRAW,), (), uncertain.draws, "random", uncertain.seed)]
 
 
-def _rows_per_part(file: grammar.StudyFile, uncertain: Uncertain | None) -> int:
+def _rows_per_part(file: grammar.StudyFile, uncertain: Uncertain | None, phases: Collection[str]) -> int:
     """Return the rows of one part at most; where each stands for many draws, so many that a part takes seconds."""
     if uncertain is None or uncertain.rows == "draws" or "rows_per_part" in file.model_fields_set:
         return file.rows_per_part
-    return max(1, min(file.rows_per_part, DRAWS_PER_PART // uncertain.draws))
+    most = SERVED_PER_PART if "serve" in phases else DRAWS_PER_PART
+    return max(1, min(file.rows_per_part, most // uncertain.draws))
 
 
 def _range(item: Spaced) -> Range:

@@ -34,6 +34,7 @@ SWEPT = {
     "expert_imbalance": (MIXTURE, EXPERTS, "1, 1.5"),
     "captured_graphs": (MIXTURE, "micro_batch: 1, tensor_parallel: 8, ", "0, 1"),
     "software_date": (MIXTURE, EXPERTS, "2023, 2026.5"),
+    "step_time_factor": (DENSE, "", "0.9, 1.1"),
     "trained_weights": (DENSE, "", "all, adapters"),
     "packed_length": (DENSE, "", "0, 512"),
     "pipeline_schedule": (DENSE, STAGES, "interleaved, zero_bubble, dualpipe"),
