@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from models.quantities import quantities
 from sweep.compare.side import Side
 from sweep.explain import Shown, human
-from sweep.units import factor
 
-OTHER_PARTS = {
-    "network": ("nic_price", "scale_out_switch_price", "transceiver_price", "scale_up_price_per_bandwidth"),
-    "storage": ("storage_price_per_chip",),
-    "shell": ("shell_price_per_power",),
+CAPITAL: Final[Mapping[str, str]] = {
+    "chips, hosts": "server_cost",
+    "network": "network_cost",
+    "storage": "storage_cost",
+    "shell": "shell_cost",
 }
-"""Parts of the capital besides the chips, by the prices that make them; installation and duty are in every part."""
+"""Parts of the capital cost by what people call them."""
 
-SMALL = 1e-9
+ANNUAL: Final[Mapping[str, str]] = {
+    "capital": "annual_capital_cost",
+    "energy": "annual_energy_cost",
+    "staff": "annual_staff_cost",
+    "colocation": "annual_colocation_cost",
+    "maintenance": "annual_maintenance_cost",
+}
+"""Parts of the annual cost likewise."""
+
 PETA = 1e15
 
 
@@ -64,8 +72,8 @@ def design_of(side: Side) -> Design | None:
         precision=precision,
         peak=None if np.isnan(peak) else peak,
         values=values,
-        capital=_capital(side, place, inputs),
-        annual=_annual(values),
+        capital=_parts(CAPITAL, values),
+        annual=_parts(ANNUAL, values),
     )
 
 
@@ -75,29 +83,7 @@ def _one(values: Any, place: int) -> Any:
     return found if found.ndim == 0 else found.reshape(-1)[0 if found.size == 1 else place]
 
 
-def _capital(side: Side, place: int, inputs: Mapping[str, Any]) -> dict[str, float]:
-    """Return the parts of the capital cost [unit of the table]: what it falls by when their prices are zero."""
-    count = (side.counts[place],)
-
-    def capital(changes: Mapping[str, float]) -> float:
-        found = side.machine.evaluate(side.region, count, changes)
-        row = quantities()["capital_cost"]
-        return float(np.asarray(found["capital_cost"]).reshape(-1)[0]) * factor(row.si_unit, row.unit)
-
-    # What the chip is bought for, held while other prices move: it may be derived from them.
-    bought = "chip_markup" if inputs.get("chip_markup") is not None else "chip_price"
-    row = quantities()[bought]
-    own = {bought: float(inputs[bought]) * factor(row.si_unit, row.unit)}
-    whole = capital({})
-    parts = {"chips, hosts": whole - capital({bought: 0.0})}
-    for part, prices in OTHER_PARTS.items():
-        parts[part] = whole - capital(own | dict.fromkeys(prices, 0.0))
-    rest = whole - sum(parts.values())
-    return parts | ({"other": rest} if abs(rest) > SMALL * whole else {})
-
-
-def _annual(values: Mapping[str, Shown]) -> dict[str, float]:
-    """Return the parts of the annual cost that are not zero."""
-    names = [name for name in values if name.startswith("annual_") and name.endswith("_cost") and name != "annual_cost"]
-    found = {name.removeprefix("annual_").removesuffix("_cost"): values[name] for name in names}
-    return {name: float(value) for name, value in found.items() if isinstance(value, int | float) and value}
+def _parts(names: Mapping[str, str], values: Mapping[str, Shown]) -> dict[str, float]:
+    """Return the parts of a cost that are known and not zero."""
+    found = {part: values.get(name) for part, name in names.items()}
+    return {part: float(value) for part, value in found.items() if isinstance(value, int | float) and value}
