@@ -116,5 +116,6 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
     host = work.dispatch + work.mixture_dispatch * machine.mixture_age
     tails = work.launches + work.tails * machine.launch + _offload_time(work, machine, busy)
     host = host * machine.eager
-    body = np.maximum(layers + tails + host * machine.blocking, host)
+    waits = host * machine.blocking if machine.blocking.any() else np.zeros(())
+    body = np.maximum(layers + (tails + waits), host)
     return Slot(compute, again, vector, tensor, context, expert, body - layers, body, np.asarray(head))
