@@ -70,7 +70,9 @@ class Amounts:
     where the weights are frozen. ``offloaded``: bytes of activations
     that go to the host. ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where
     engines of their own move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered
-    array. Parameters are those of the fullest stage.
+    array. Parameters are those of the fullest stage. ``stage_volume``: every tensor-parallel rank sends its share
+    to the next stage (Narayanan et al. 2021, arXiv:2104.04473, section 4.1; DeepSpeed partitions it as well); what
+    gathers it there over the scale-up links is left out (optimistic without sequence parallelism).
     """
 
     dense: tuple[Sides, ...]
@@ -155,7 +157,7 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         gather_pieces=layers_per_stage(shape, layout.pipeline) * (1.0 if cell.bucketed else TENSORS),
         gather_units=same(0.0 if cell.topology == "torus" else 1.0),
         unaligned=same(float(shape.qk_width % ALIGNMENT > 0) * (1.0 - float(cell.fused_attention))),
-        stage_volume=2.0 * tokens * shape.hidden / slices,
+        stage_volume=2.0 * tokens * shape.hidden / layout.tensor,
         dense_parameters=held.dense + ends,
         expert_parameters=held.expert,
         stage_layers=layers_per_stage(shape, layout.pipeline),

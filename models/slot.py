@@ -25,9 +25,10 @@ class Machine:
 
     ``matrix_peak`` before efficiency; ``matrix_rate``, ``head_rate``, ``score_rate`` [FLOP/s]; ``memory_rate``
     [byte/s], ``host_rate`` to the host; ``launch`` [s] of one kernel. ``mixture_age`` is how much slower what a mixture
-    layer adds is in the software of the design, ``eager`` the part of the host time that captured graphs leave. The
-    overlaps are switches of the software, 0 to 1. ``imbalance`` is the load of the fullest expert rank.
-    ``wide`` is the exchange with other sites; None where there are none.
+    layer adds is in the software of the design, ``eager`` the part of the host time that captured graphs leave,
+    ``blocking`` the part of it that the chip waits for. The overlaps are switches of the software, 0 to 1.
+    ``imbalance`` is the load of the fullest expert rank. ``wide`` is the exchange with other sites; None where there
+    are none.
     """
 
     matrix_peak: Array
@@ -39,6 +40,7 @@ class Machine:
     launch: Array
     mixture_age: Array
     eager: Array
+    blocking: Array
     fabric: Fabric
     overlap_tensor: Array
     overlap_experts: Array
@@ -93,7 +95,8 @@ def _offload_time(work: Work, machine: Machine, compute: Array) -> Array:
 def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
     """Time of one micro-batch over all layers for every mapping [s]; the mapping axis is last.
 
-    ``floor`` is what launches, transfers to the host and host synchronisation add.
+    ``floor`` is what launches, transfers to the host and host synchronisation add: the host runs ahead
+    of the chip unless its launches block.
     """
     memory, fabric, by = machine.memory_rate, machine.fabric, machine.coefficients
     dense, dense_again = _products(work.dense, machine.matrix_rate, memory)
@@ -115,5 +118,7 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
     layers = busy + tensor + context + expert
     host = work.dispatch + work.mixture_dispatch * machine.mixture_age
     tails = work.launches + work.tails * machine.launch + _offload_time(work, machine, busy)
-    body = np.maximum(layers + tails, host * machine.eager)
+    host = host * machine.eager
+    waits = host * machine.blocking if machine.blocking.any() else np.zeros(())
+    body = np.maximum(layers + (tails + waits), host)
     return Slot(compute, again, vector, tensor, context, expert, body - layers, body, np.asarray(head))

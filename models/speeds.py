@@ -163,7 +163,8 @@ class Speeds:
     """The speeds of a design before calibration; every array has the mapping axis last.
 
     Rates as in ``models.slot.Machine``, after the efficiency of kernels alone. ``narrow``: 1 for formats of 8 bits or
-    less; ``age`` of the software [half-years]; ``captured``: part of the launches in graphs.
+    less; ``age`` of the software [half-years]; ``captured``: part of the launches in graphs; ``blocking``: part that
+    the host waits for.
     """
 
     matrix_peak: Array
@@ -176,6 +177,7 @@ class Speeds:
     narrow: Array
     age: Array
     captured: Array
+    blocking: Array
     fabric: Fabric
     overlap_tensor: Array
     overlap_experts: Array
@@ -205,6 +207,7 @@ def speeds_of(known: Known, precision: str) -> Speeds:
         narrow=np.asarray([1.0 if precision in WIDE else 0.0]),
         age=_last(software_age(known)),
         captured=_last(_assumed(known, "captured_graphs")),
+        blocking=_last(_assumed(known, "blocking_launches")),
         fabric=fabric_of(known),
         overlap_tensor=_last(_assumed(known, "overlap_tensor")),
         overlap_experts=_last(_assumed(known, "overlap_experts")),
@@ -226,6 +229,7 @@ def calibrated(speeds: Speeds, by: Coefficients) -> Machine:
         launch=speeds.launch,
         mixture_age=1.0 + by.mixture_drift * speeds.age,
         eager=1.0 - by.graph_saving * speeds.captured,
+        blocking=speeds.blocking,
         fabric=speeds.fabric,
         overlap_tensor=speeds.overlap_tensor,
         overlap_experts=speeds.overlap_experts,

@@ -6,8 +6,9 @@ A micro-batch takes one *slot* per stage (``models.slot``). A step is
 
 with n micro-batches on the fullest replica, v chunks per stage, i the part of the bubble that the schedule leaves, and
 the slowest stage deciding the pace. Interleaved schedules run the micro-batches in rounds of at least as many as there
-are stages; ``gaps`` is what a single smaller round lacks. The output head is spread over the stages, as balanced
-recipes do. Square roots are the only other function used, so a mapping gets the same bits in any block.
+are stages; ``gaps`` is what a single smaller round lacks. The output head is work of the last stage. Where the layers
+do not divide by the stages, a recipe has evened that out: the last stage has fewer layers. Square roots are the only
+other function used, so a mapping gets the same bits in any block.
 
 Not modelled: multi-token prediction (optimistic: one layer and one head more, 4 % of the FLOPs of DeepSeek-V3),
 stragglers and congestion at scale (optimistic), data loading (optimistic when it binds), wider formats that low-bit
@@ -34,6 +35,9 @@ GRADIENT_REDUCE_BYTES: Final = 4.0
 
 WEIGHT_GATHER_BYTES: Final = 2.0
 """Weights are gathered in bf16."""
+
+EVEN: Final = 1.0 + 1e-9
+"""Layers of the fullest stage over the mean below which all stages have the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +139,16 @@ def _site_time(machine: Machine, free: Array) -> Array:
 def step(table: Mappings, work: Work, slot: Slot, machine: Machine) -> Step:
     """Time of one step for every mapping [s]; the mapping axis is last.
 
-    The slowest stage has ``ceil(layers / stages)`` layers. With several chunks per stage, transfers hide behind the
-    slot they follow unless two of them per chunk are longer; one forward, one backward waits for both (Megatron-Core
-    overlaps them in the interleaved schedule only). While the pipeline fills and drains they are exposed.
+    The slowest stage has ``layers / stages`` layers and the head; where that is no whole number the fullest has
+    ``ceil(layers / stages)``, or all are equal if that takes longer. With several chunks per stage, transfers hide
+    behind the slot they follow unless two of them per chunk are longer; one forward, one backward waits for both
+    (Megatron-Core overlaps them in the interleaved schedule only). Filling and draining the pipeline exposes them.
     """
     layout = table.layout
     stages, micro_batches = layout.pipeline, layout.micro_batches
-    head = slot.head / stages
-    slow = slot.body * work.slow_stage + head
     whole = slot.body + slot.head
+    layers, even = slot.body * work.slow_stage, work.slow_stage * stages < EVEN
+    slow = np.where(even, layers + slot.head, np.maximum(layers, whole / stages))
     worst, route = _neighbour_times(work, table, machine)
     several = layout.virtual > 1.0
     pace = np.where(several, np.maximum(slow, 2.0 * layout.virtual * worst), slow + table.waits * 2.0 * worst)

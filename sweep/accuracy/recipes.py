@@ -238,6 +238,7 @@ def software(row: Row, shape: Transformer) -> dict[str, Any]:
         "trained_weights": trained_weights(row),
         "pipeline_schedule": schedule(row),
         "captured_graphs": captured_graphs(row),
+        "blocking_launches": int("cuda_launch_blocking=1" in row.features),
         **_overlaps(row),
     }
     inputs |= _present(

@@ -71,7 +71,7 @@ def _efficiencies(
         known = catalogue.facts(system, calibration=str(base["name"]))[name].value
         assert isinstance(known, float)
         note = f"{known:.4g} before, times {rate:.3f} inside training steps; {runs[system, family]} runs"
-        fitted[tiers.chips[system]][name] = _fact(known * rate, date, "measured", note)
+        fitted[tiers.chips[system]][name] = _fact(min(known * rate, 1.0), date, "measured", note)
     for chip in catalogue.names("chips"):
         vendor = catalogue.entry("chips", chip).labels.get("vendor", "")
         for (owner, name), rates in by_vendor.items():
@@ -79,7 +79,7 @@ def _efficiencies(
             if owner == vendor and own and name not in fitted[chip]:
                 rate = statistics.median(rates)
                 note = f"{own['value']:.4g} before, times {rate:.3f}, the median of {vendor}; no published runs"
-                fitted[chip][name] = _fact(own["value"] * rate, date, "derived", note)
+                fitted[chip][name] = _fact(min(own["value"] * rate, 1.0), date, "derived", note)
     return {chip: facts for chip, facts in fitted.items() if facts}
 
 

@@ -5,6 +5,12 @@ what its matrix products reach inside training steps and what kernels or data sh
 logarithms of predicted over measured time, zero inside the range of a run whose knobs are not all stated, and the
 distance of every unknown from its prior in units of the prior's spread. Residuals of runs enter by their logarithm
 beyond ``NOISE``, so that a fault in a row does not bend the constants.
+
+Runs of one source on one chip share software, drivers and clocks, so that a hundred of them say little more about the
+next source than ten. The error of a run is therefore that of its source on the chip, a random effect with the spread
+``SOURCE_SPREAD``, plus its own: how runs of a source differ counts run by run, their mean counts once. The deviation of
+a source is the mean of its errors, shrunk to zero as its runs are few (the posterior mean of a normal effect), and is
+thrown away after the fit: nothing that is shipped knows a source.
 """
 
 from __future__ import annotations
@@ -36,6 +42,12 @@ MEASURED_SPREAD: Final = 0.05
 
 TRANSFERRED_SPREAD: Final = 0.2
 """Spread of the rate of a chip without kernel tables: the transfer rule left out is 6 to 24 % off (docs/kernels.md)."""
+
+SOURCE_SPREAD: Final = 0.05
+"""Spread of the deviations of sources: 5 %, as machines and clocks (``MEASURED_SPREAD``) differ."""
+
+GROSS: Final = 0.5
+"""Error of a run, as a logarithm, from which on it is a fault of the row and says nothing of its source."""
 
 RATE_LIMIT: Final = 0.7
 """Largest logarithm of a rate."""
@@ -83,6 +95,16 @@ def ranges(runs: Stack, cases: int, total: Array) -> tuple[Array, Array]:
     return low, high
 
 
+def source_of(case: Case) -> tuple[str, ...]:
+    """Return what runs have in common beside the model: their source, on one chip in one family of number formats."""
+    return (case.source, *class_of(case))
+
+
+def _soft(away: Array) -> Array:
+    """Return distances whose squares grow by their logarithm beyond one."""
+    return np.asarray(np.sign(away) * np.sqrt(np.log1p(away**2)))
+
+
 class Problem:
     """The least-squares problem of a set of cases; ``solve`` fits all of them or those that a mask keeps."""
 
@@ -101,6 +123,9 @@ class Problem:
         self._low = np.asarray([row.minimum for row in table])
         self._high = np.asarray([row.maximum for row in table])
         self._spread = np.asarray([row.spread for row in table])
+        sources = sorted({source_of(case) for case in cases})
+        self._sources = len(sources)
+        self._source = np.asarray([sources.index(source_of(case)) for case in cases])
         self._weight = np.asarray([_weight(case) for case in cases])
 
     def start(self) -> Array:
@@ -120,11 +145,24 @@ class Problem:
         _, step = evaluate(self._runs, self.fit_of(unknowns).coefficients, factor)
         low, high = ranges(self._runs, len(self._cases), step.total)
         beyond = np.where(self._seconds < low, low, np.where(self._seconds > high, high, self._seconds))
-        error = (np.log(beyond / self._seconds) * self._weight)[kept]
-        soft = np.sign(error) * np.sqrt(np.log1p((error / NOISE) ** 2))
+        error = np.log(beyond / self._seconds)[kept]
+        shared = self._deviations(error, kept)
+        own = _soft((error - shared[self._source[kept]]) * self._weight[kept] / NOISE)
         positive = self._low > 0.0
         away = np.where(positive, np.log(np.where(positive, values, 1.0)), values - 1.0) / self._spread
-        return np.concatenate([soft, away, rates / self._rate_spread])
+        return np.concatenate([own, shared / SOURCE_SPREAD, away, rates / self._rate_spread])
+
+    def _deviations(self, error: Array, kept: NDArray[np.bool_]) -> Array:
+        """Return the deviation of every source from the logarithmic errors of the runs that are kept.
+
+        The posterior mean of a normal effect of spread ``SOURCE_SPREAD`` under noise of ``NOISE`` over the weight; a
+        run that is grossly off has no say.
+        """
+        trust = self._weight[kept] ** 2 / (1.0 + (error / GROSS) ** 4)
+        source = self._source[kept]
+        total = np.bincount(source, trust * error, self._sources)
+        amount = np.bincount(source, trust, self._sources)
+        return np.asarray(total / (amount + (NOISE / SOURCE_SPREAD) ** 2))
 
     def solve(self, kept: NDArray[np.bool_], start: Array, evaluations: int) -> Array:
         """Fit the unknowns to the cases that are kept, from ``start``; ``evaluations`` bounds the steps of the fit."""

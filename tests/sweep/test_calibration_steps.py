@@ -108,8 +108,8 @@ class TestFit:
     def test_predictions_are_recovered(self, made, clean):
         before, after = off(made, Fit(PRIOR, {})), off(made, clean)
         assert before.mean() > 0.05
-        assert after.mean() < 0.01
-        assert after.max() < 0.05
+        assert after.mean() < 0.03  # of a chip with one source, a part is taken for the deviation of the source
+        assert after.max() < 0.12
 
     def test_and_wholly_where_the_priors_say_little(self, made, free):
         after = off(made, free)
@@ -117,7 +117,7 @@ class TestFit:
         assert after.max() < 1e-3
 
     @pytest.mark.parametrize(
-        ("name", "within"), [("sharded_ring", 0.03), ("unfused_passes", 0.01), ("accumulate_bytes", 0.01)]
+        ("name", "within"), [("sharded_ring", 0.03), ("unfused_passes", 0.01), ("accumulate_bytes", 0.02)]
     )
     def test_constants_that_the_runs_show_are_recovered(self, free, name, within):
         """Each is a tenth or more off its prior."""
@@ -143,9 +143,25 @@ class TestFit:
             assert totals(made, solved(faulty)) == pytest.approx(totals(made, clean), rel=0.004)
 
     def test_a_small_shift_of_all_rows_does(self, made, clean):
-        """Robust against one row is not deaf to all."""
+        """Robust against one row is not deaf to all; a part may be the deviation of the three sources."""
         slower = [replace(case, seconds=case.seconds * 1.05) for case in made]
-        assert np.median(totals(made, solved(slower)) / totals(made, clean)) == pytest.approx(1.05, abs=0.01)
+        assert np.median(totals(made, solved(slower)) / totals(made, clean)) == pytest.approx(1.04, abs=0.01)
+
+    def test_many_runs_of_one_source_count_as_one_source(self, made):
+        """A source that is 5 % off bends the fit no more with five times its runs."""
+        slower = [replace(case, seconds=case.seconds * 1.05) for case in made if case.family == "llmfoundry"]
+        others = [case for case in made if case.family != "llmfoundry"]
+        once, often = (totals(others, solved(others + slower * times)) for times in (1, 5))
+        assert often == pytest.approx(once, rel=0.01)
+
+    def test_the_deviation_of_a_source_is_its_mean_error_shrunk(self, made):
+        squares = Problem(stacked(made), made, np.ones(len(made), dtype=bool))
+        error = np.asarray([0.06 if case.source == "bloom-prequel" else 0.0 for case in made])
+        runs = np.count_nonzero(error)
+        deviations = squares._deviations(error, np.ones(len(made), dtype=bool))
+        shrunk = runs / (runs + (problem.NOISE / problem.SOURCE_SPREAD) ** 2)
+        assert deviations.max() == pytest.approx(0.06 * shrunk, rel=1e-3)
+        assert sorted(deviations)[:-1] == [0.0] * (deviations.size - 1)
 
     @pytest.mark.parametrize("factor", [0.6, 1.5])
     def test_bounds_hold(self, made, factor):
@@ -261,7 +277,7 @@ class TestFolds:
 
     def test_a_fold_predicts_what_it_left_out_worse_than_the_full_fit(self, made, fits):
         ascend = [case for case in made if case.family == "mindspeed"]
-        assert off(ascend, fits.full).mean() < 0.01
+        assert off(ascend, fits.full).mean() < 0.02
         assert off(ascend, fits.folds[WITHOUT_SOURCE, "mindspeed"]).mean() > 0.05
 
 

@@ -33,6 +33,7 @@ SWEPT = {
     "overlap_gradients": (DENSE, SHARDED, "0, 1"),
     "expert_imbalance": (MIXTURE, EXPERTS, "1, 1.5"),
     "captured_graphs": (MIXTURE, "micro_batch: 1, tensor_parallel: 8, ", "0, 1"),
+    "blocking_launches": (MIXTURE, "micro_batch: 1, tensor_parallel: 8, captured_graphs: 0, ", "0, 1"),
     "software_date": (MIXTURE, EXPERTS, "2023, 2026.5"),
     "step_time_factor": (DENSE, "", "0.9, 1.1"),
     "trained_weights": (DENSE, "", "all, adapters"),
