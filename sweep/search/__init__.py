@@ -2,6 +2,8 @@
 
 from sweep.search.exact import Found
 from sweep.search.samplers import SAMPLERS
-from sweep.search.search import Options, SearchResult, search
+from sweep.search.search import SearchResult, search
+from sweep.search.spread import Spread
+from sweep.search.task import Options
 
-__all__ = ["SAMPLERS", "Found", "Options", "SearchResult", "search"]
+__all__ = ["SAMPLERS", "Found", "Options", "SearchResult", "Spread", "search"]
