@@ -125,6 +125,15 @@ class LeverSpace:
         }
         return Point(number, tuple(chosen.get(axis, 0) for axis in self.lever_axes(self.space.blocks[number])))
 
+    def params_of(self, point: Point) -> dict[str, Any]:
+        """Return the parameters that mean a point, those of its own block alone."""
+        block = {BLOCK: self._labels[point.block]} if len(self._labels) > 1 else {}
+        places = dict(zip(self.lever_axes(self.space.blocks[point.block]), point.places, strict=True))
+        return block | {
+            name: places[axis] if ordered(axis) else labels(axis)[places[axis]]
+            for name, axis in self._parameters(point.block)
+        }
+
     def _number(self, params: Mapping[str, Any]) -> int:
         return self._labels.index(params[BLOCK]) if len(self._labels) > 1 else 0
 

@@ -58,6 +58,15 @@ def make_sampler(name: str, seed: int, trial: int, batch: int, known: Known) -> 
     return sampler
 
 
+def fixed(params: Mapping[str, Any], base: BaseSampler) -> BaseSampler:
+    """Return the sampler that gives these parameters, and others as ``base`` does."""
+    import optuna  # noqa: PLC0415
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return optuna.samplers.PartialFixedSampler(dict(params), base)
+
+
 @cache
 def fresh() -> Any:
     """Return the class of a sampler that draws again what is known: levers have few values, so it often is."""

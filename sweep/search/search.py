@@ -129,7 +129,7 @@ def search(
     if verify and levers.size > ENUMERABLE:
         message = f"{levers.size:,} combinations of levers are too many to enumerate (at most {ENUMERABLE:,})"
         raise StudyError.at(message, "--verify")
-    manifest, location = _identity(study, catalogue, output, options, trials)
+    manifest, location = search_identity(study, catalogue, output, options, trials)
     store = open_store(location)
     if not isinstance(store, LocalStore):
         raise SweepError("a search keeps its journal in a local or shared folder; name one with --output")
@@ -149,7 +149,7 @@ def search(
     return SearchResult(open_run(location), levers, goals, tuple(found), exact, time.perf_counter() - started)
 
 
-def _identity(
+def search_identity(
     study: Study, catalogue: Catalogue, output: str | Path, options: Options, trials: int
 ) -> tuple[Manifest, str]:
     """Return the manifest and the folder of a search; the number of trials is no part of its identity."""

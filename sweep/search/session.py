@@ -19,7 +19,8 @@ from sweep.errors import SweepError
 from sweep.search.exact import Found
 from sweep.search.goals import Score
 from sweep.search.points import LeverSpace, Point
-from sweep.search.samplers import make_sampler
+from sweep.search.refine import refinements
+from sweep.search.samplers import fixed, make_sampler
 from sweep.study import Objective
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ JOURNAL = "trials.journal"
 INFEASIBLE = "infeasible share"
 POINT = "point"
 MARK = "told in whole batches"
+STARTUP = 2
+"""Batches before the first refinement."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Session:
     """An Optuna study in the journal of a run's folder."""
 
     optuna_study: optuna.Study
+    goals: tuple[Objective, ...]
     levers: LeverSpace
     sampler: str
     seed: int
@@ -60,7 +64,7 @@ class Session:
                 found = optuna.create_study(storage=storage, study_name=name, directions=directions)
         except (OSError, ValueError, KeyError) as error:
             raise SweepError(f"{path} cannot be used as the journal of a search: {error}") from error
-        return cls(found, levers, sampler, seed, batch)
+        return cls(found, tuple(goals), levers, sampler, seed, batch)
 
     @property
     def told(self) -> list[optuna.trial.FrozenTrial]:
@@ -72,17 +76,26 @@ class Session:
         earlier = self.optuna_study.get_trials(deepcopy=False)
         known = {_point(trial) for trial in earlier}
         asked = []
+        near = self._refinements(known, len(earlier), count)
         for number in range(len(earlier), len(earlier) + count):
-            asked.append(self._ask(number, known))
+            asked.append(self._ask(number, known, near.pop() if near else None))
             known.add(asked[-1][1])
         return asked
 
-    def _ask(self, number: int, known: Collection[Point]) -> tuple[optuna.Trial, Point]:
+    def _refinements(self, known: Collection[Point], number: int, count: int) -> list[Point]:
+        """Return the points of the next batch that are neighbours of the best so far."""
+        if self.sampler == "random" or number < STARTUP * self.batch:
+            return []
+        return refinements(self.levers, self.found(), self.goals, known, count // 2, (self.seed, number))
+
+    def _ask(self, number: int, known: Collection[Point], near: Point | None) -> tuple[optuna.Trial, Point]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Optuna tells of its own experimental and deprecated parts
             self.optuna_study.sampler = make_sampler(
                 self.sampler, self.seed, number, self.batch, lambda params: self.levers.point(params) in known
             )
+            if near is not None:
+                self.optuna_study.sampler = fixed(self.levers.params_of(near), self.optuna_study.sampler)
             trial = self.optuna_study.ask()
             point = self.levers.suggest(trial, every_block=self.sampler == "nsgaii")
         trial.set_user_attr(POINT, [point.block, *point.places])
