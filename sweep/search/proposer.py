@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,10 @@ class Rules:
     levers: LeverSpace
     filter: Filter
     known: Callable[[Point], bool]
+
+    def __contains__(self, point: object) -> bool:
+        """Return whether a point would be no trial, because it is known or dropped."""
+        return not isinstance(point, Point) or self.known(point) or not self.filter.passes(point)
 
     def wanted(self, point: Point) -> bool:
         """Return whether a proposal may stand as it is."""
@@ -80,6 +84,7 @@ def proposer() -> Any:
             self.rules = rules
             self.random = random
             self.every_block = not rules.kind.conditional
+            self.given: Point | None = None
 
         def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
             space = self.rules.levers.distributions
@@ -88,6 +93,8 @@ def proposer() -> Any:
 
         def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
             del search_space
+            if self.given is not None:
+                return self._given(study, trial, self.given)
             params, point = self._proposal(study, trial)
             tries = 0 if self.rules.kind.learns else REDRAWS
             while tries and not self.rules.wanted(point):
@@ -98,6 +105,16 @@ def proposer() -> Any:
             if self.rules.kind.name == "cmaes":  # a point that is not its own teaches it nothing
                 study._storage.set_trial_system_attr(trial._trial_id, "cmawm:generation", -1)
             return params | self.rules.levers.params_of(self.rules.replacement(point, self.random))
+
+        def _given(self, study: Any, trial: Any, point: Point) -> dict[str, Any]:
+            """Return the parameters of a point that others chose; a genetic sampler counts it to its generation."""
+            levers = self.rules.levers
+            if not self.every_block:
+                return levers.params_of(point)
+            if self.rules.kind.genetic:
+                self.learned.sample_relative(study, trial, self.space)
+            rest = levers.params(partial(self.learned.sample_independent, study, trial), every_block=True)
+            return rest | levers.params_of(point)
 
         def _proposal(self, study: Any, trial: Any) -> tuple[dict[str, Any], Point]:
             relative = self.learned.sample_relative(study, trial, self.space) if self.space else {}

@@ -42,6 +42,7 @@ class Kind:
     many_goals: bool = True
     one_goal: bool = True
     words: bool = True
+    genetic: bool = False
     packages: tuple[str, ...] = ()
 
 
@@ -49,8 +50,8 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("tpe", 16, conditional=True),
-        Kind("nsgaii", GENERATION),
-        Kind("nsgaiii", GENERATION, one_goal=False),
+        Kind("nsgaii", GENERATION, genetic=True),
+        Kind("nsgaiii", GENERATION, one_goal=False, genetic=True),
         Kind("cmaes", 16, learns=False, many_goals=False, words=False, packages=("cmaes",)),
         Kind("gp", 8, packages=("torch",)),
         Kind("qmc", 256, learns=False),

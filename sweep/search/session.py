@@ -24,6 +24,7 @@ from sweep.search.limits import NO_DESIGN
 from sweep.search.passing import Filter
 from sweep.search.points import LeverSpace, Point
 from sweep.search.proposer import Rules, proposer
+from sweep.search.refine import refinements
 from sweep.search.samplers import Kind, make_sampler
 from sweep.search.storage import Kept
 from sweep.study import Objective
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 POINT, SHARE, LEVERS, FROM = "point", "infeasible share", "levers", "from"
 NOTES = "study notes"
+STARTUP = 2
+"""Batches before the first refinement."""
 PENALTY = 1e30
 """What CMA-ES, which knows no constraints, is told of an infeasible trial, times 1 plus its amounts: it ranks only."""
 
@@ -144,7 +147,7 @@ class Session:
             user_attrs=self._attributes(point, score) | {FROM: run},
             constraints=dict(zip((NO_DESIGN, *self.limits), score.amounts, strict=True)),
         )
-        if self.kind.name in {"nsgaii", "nsgaiii"}:
+        if self.kind.genetic:
             given.system_attrs[f"{self.kind.name.upper()}Sampler:generation"] = 0
         given.number = number
         return given
@@ -158,13 +161,21 @@ class Session:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Optuna tells of its own experimental and deprecated parts
             learned = make_sampler(self.kind, self.seed, number, self._source)
-            self.study.sampler = proposer()(learned, rules, random)
+            near = self._refinements(rules, number)
+            self.study.sampler = sampler = proposer()(learned, rules, random)
             for _ in range(count):
+                sampler.given = near.pop() if near else None
                 trial = self.study.ask()
                 point = self.levers.suggest(trial, every_block=not self.kind.conditional)
                 self._known.add(point)
                 asked.append((trial, point))
         return asked
+
+    def _refinements(self, rules: Rules, number: int) -> list[Point]:
+        """Return the points of a whole batch that are neighbours of the best so far; a batch cut short has the first."""
+        if not self.kind.learns or number < STARTUP:
+            return []
+        return refinements(self.levers, self._trials, self.goals, rules, self.batch // 2, (self.seed, number))
 
     def tell(self, scores: Sequence[tuple[optuna.Trial, Point, Score]]) -> None:
         """Record what the trials of a batch reached, in memory and then in the storage."""

@@ -82,10 +82,14 @@ def open_kept(location: str, name: str, directions: Sequence[str], url: str | No
         warnings.simplefilter("ignore")
         journal = Journal(Path(location, JOURNAL)) if url is None else None
         storage: BaseStorage = _database(url, shown) if url else JournalStorage(cast("BaseJournalBackend", journal))
-        optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+        try:
+            number = storage.get_study_id_from_name(name)
+        except KeyError:  # load_if_exists would write to the journal to find out
+            optuna.create_study(storage=storage, study_name=name, directions=directions)
+            number = storage.get_study_id_from_name(name)
         if journal is not None:
             journal.flush()
-        return Kept(storage, storage.get_study_id_from_name(name), shown, journal)
+        return Kept(storage, number, shown, journal)
 
 
 @contextmanager

@@ -20,7 +20,9 @@ from sweep.search.points import LeverSpace
 from sweep.search.reference import Reference
 from sweep.search.samplers import Kind, chosen
 from sweep.search.scenarios import Scenario, named
+from sweep.search.session import Session
 from sweep.search.spread import Spread
+from sweep.search.storage import Kept
 from sweep.search.warm import Warm
 from sweep.study import Objective, Study
 
@@ -69,6 +71,17 @@ class Task:
     def limits(self) -> tuple[Limit, ...]:
         """What a design must keep."""
         return limits_of(self.study)
+
+    def directions(self) -> list[str]:
+        """Return the direction of each goal."""
+        return [goal.direction for goal in self.goals]
+
+    def session(self, kept: Kept) -> Session:
+        """Return the Optuna study of this search with what was kept of it."""
+        names = tuple(limit.name for limit in self.limits)
+        return Session(
+            kept, self.levers, self.filter, self.goals, names, self.kind, self.options.seed, self.kind.batch
+        )
 
     def evaluator(self, manifest: Manifest, spread: Spread | None) -> Evaluator:
         """Return what evaluates the points of this search."""

@@ -50,23 +50,18 @@ class Work:
         if not (is_complete(self.store) and table.exists()) or pq.read_metadata(table).num_rows < trials:
             return None
         with closing(self._kept()) as kept:
-            found = self._session(kept).found()
+            found = self.task.session(kept).found()
         return found if len(found) >= trials else None
 
     def _kept(self) -> Kept:
-        directions = [goal.direction for goal in self.task.goals]
         name = f"{self.manifest.study} {self.manifest.run}"
-        return open_kept(str(self.store.root), name, directions, self.storage)
-
-    def _session(self, kept: Kept) -> Session:
-        task, names = self.task, tuple(limit.name for limit in self.task.limits)
-        return Session(kept, task.levers, task.filter, task.goals, names, task.kind, task.options.seed, task.kind.batch)
+        return open_kept(str(self.store.root), name, self.task.directions(), self.storage)
 
     def go_on(self, trials: int, progress: Report | None) -> list[Found]:
         """Take the search up after its last whole batch, end it, and close the manifest; return all trials."""
         started = time.perf_counter()
         with closing(self._kept()) as kept:
-            session = self._session(kept)
+            session = self.task.session(kept)
             parts = self._begin(session)
             self._new_trials(session, parts, trials, progress)
             found = session.found()
