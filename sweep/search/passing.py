@@ -45,7 +45,7 @@ class Filter:
         found = []
         for number, passing in enumerate(self._passing):
             world = tuple(at for at, axis in enumerate(passing.axes) if axis not in self._axes[number])
-            found.append(None if passing.mask is None else passing.mask.any(axis=world))
+            found.append(None if passing.mask is None else np.asarray(passing.mask.any(axis=world)))
         return tuple(found)
 
     @cached_property

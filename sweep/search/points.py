@@ -76,13 +76,13 @@ class LeverSpace:
         message = f"{names} move together, but some are levers and some scenarios; a search chooses levers alone"
         raise StudyError.at(message, self.study.file)
 
-    def lever_axes(self, block: Block) -> tuple[Axis, ...]:
+    def lever_axes(self, block: Block) -> list[Axis]:
         """Return the axes of a block that hold levers."""
         return self._lever_axes[block.offset]
 
     @cached_property
-    def _lever_axes(self) -> dict[int, tuple[Axis, ...]]:
-        return {block.offset: tuple(axis for axis in block.axes if self.is_lever(axis)) for block in self.space.blocks}
+    def _lever_axes(self) -> dict[int, list[Axis]]:
+        return {block.offset: [axis for axis in block.axes if self.is_lever(axis)] for block in self.space.blocks}
 
     @cached_property
     def size(self) -> int:

@@ -172,7 +172,7 @@ class Session:
         return asked
 
     def _refinements(self, rules: Rules, number: int) -> list[Point]:
-        """Return the points of a whole batch that are neighbours of the best so far; a batch cut short has the first."""
+        """Return the points of a whole batch next to the best so far; a shorter one has the first of them."""
         if not self.kind.learns or number < STARTUP:
             return []
         return refinements(self.levers, self._trials, self.goals, rules, self.batch // 2, (self.seed, number))

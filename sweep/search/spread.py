@@ -1,4 +1,4 @@
-"""Large batches on Ray: the same rows, computed by several workers. Ray starts with the first batch that is worth it."""
+"""Large batches on Ray: the same rows, computed by several workers. Ray starts when a batch is worth it."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from sweep.errors import StudyError, SweepError
+from sweep.study.study import Direction
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -57,7 +58,7 @@ class Kept:
         self._storage.remove_session()
 
 
-def open_kept(location: str, name: str, directions: Sequence[str], url: str | None) -> Kept:
+def open_kept(location: str, name: str, directions: Sequence[Direction], url: str | None) -> Kept:
     """Open what is kept of a search, or begin.
 
     Parameters

@@ -25,6 +25,7 @@ from sweep.search.spread import Spread
 from sweep.search.storage import Kept
 from sweep.search.warm import Warm
 from sweep.study import Objective, Study
+from sweep.study.study import Direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Task:
         """What a design must keep."""
         return limits_of(self.study)
 
-    def directions(self) -> list[str]:
+    def directions(self) -> list[Direction]:
         """Return the direction of each goal."""
         return [goal.direction for goal in self.goals]
 
@@ -94,6 +95,7 @@ class Task:
 
 
 def task_of(study: Study, catalogue: Catalogue, options: Options) -> Task:
+    """Return what a search of a study is. Raises ``StudyError`` when it cannot be searched in this way."""
     goals, levers = goals_of(study), LeverSpace(study)
     kind = chosen(options.sampler, len(goals), levers)
     kind = replace(kind, batch=options.batch or kind.batch)

@@ -81,7 +81,8 @@ class Work:
         start = self.task.start
         rows: dict[Point, pa.Table] = {}
         if start is not None:
-            rows, scores = start.designs(self.evaluator, self.task.filter, self.task.goals, self.task.fold, self.task.limits)
+            task = self.task
+            rows, scores = start.designs(self.evaluator, task.filter, task.goals, task.fold, task.limits)
             session.begin_with(scores, start.run.manifest.run)
         done, seen, parts = done_parts(self.store, self.manifest), set[Point](), dict[int, Part]()
         whole = session.batches()
