@@ -27,9 +27,11 @@ from sweep.dataset.reduce import Keep
 from sweep.dataset.runs import Run, open_run
 from sweep.dataset.store import LocalStore, check_writable, open_store
 from sweep.engine.prepare import done_parts, first_manifest, is_complete, prepare
-from sweep.errors import Interrupted, StudyError, SweepError
+from sweep.errors import Interrupted, SweepError
 from sweep.search.batch import Evaluator
-from sweep.search.exact import ENUMERABLE, Found, enumerated, front, hypervolume_ratio, regret
+from sweep.search.checks import Checked, Checks, check
+from sweep.search.curves import Step, busy_seconds, curve
+from sweep.search.exact import Found, front, hypervolume_ratio, regret
 from sweep.search.goals import Over, Score, goals_of, score
 from sweep.search.points import LeverSpace, Point
 from sweep.search.samplers import chosen
@@ -39,6 +41,7 @@ from sweep.study import Objective, Study
 
 BATCH = 16
 TRIALS = "trials.parquet"
+NO_CHECKS = Checks()
 Report = Callable[[int, int], None]
 
 
@@ -56,16 +59,28 @@ class Options:
 class SearchResult:
     """A search and its best designs: one for one goal, the front for several.
 
-    ``found`` are all trials; ``exact`` the best of all combinations of levers, None unless the search was asked to
-    verify itself.
+    ``found`` are all trials, ``trial_seconds`` the time the search had worked when each of them ended; ``checked`` is
+    what was asked for besides: proof, near-optimal designs, prices of limits.
     """
 
     run: Run
     levers: LeverSpace
     goals: tuple[Objective, ...]
     found: tuple[Found, ...]
-    exact: tuple[Found, ...] | None
+    trial_seconds: tuple[float, ...]
+    checked: Checked
     seconds: float
+
+    @property
+    def exact(self) -> tuple[Found, ...] | None:
+        """The best of all combinations of levers; None unless all were dealt with."""
+        proof = self.checked.proof
+        return proof.best if proof is not None and proof.complete else None
+
+    @property
+    def curve(self) -> tuple[Step, ...]:
+        """The trials at which the search came nearer to the exact optimum; none where that is not known."""
+        return curve(self.found, self.trial_seconds, self.exact, self.goals) if self.exact else ()
 
     @property
     def best(self) -> tuple[Found, ...]:
@@ -116,19 +131,19 @@ def search(
     options: Options,
     *,
     verify: bool = False,
+    checks: Checks = NO_CHECKS,
     progress: Report | None = None,
 ) -> SearchResult:
     """Search a study, or go on with a search, until it has ``trials`` told trials.
 
-    With ``verify`` every combination of levers is evaluated as well, so that the regret of the search is known. Raises
-    ``SweepError`` (or one of its kinds) with one sentence; told trials are kept.
+    ``checks`` says what to do after the trials; ``verify`` asks for its proof: every combination of levers is solved or
+    shown not to be better, so that the regret is known. Raises ``SweepError`` (or one of its kinds) with one sentence;
+    told trials are kept.
     """
     started = time.perf_counter()
     goals, levers = goals_of(study), LeverSpace(study)
     options = replace(options, sampler=chosen(options.sampler, len(goals)))
-    if verify and levers.size > ENUMERABLE:
-        message = f"{levers.size:,} combinations of levers are too many to enumerate (at most {ENUMERABLE:,})"
-        raise StudyError.at(message, "--verify")
+    checks = replace(checks, verify=verify or checks.verify)
     manifest, location = search_identity(study, catalogue, output, options, trials)
     store = open_store(location)
     if not isinstance(store, LocalStore):
@@ -142,11 +157,13 @@ def search(
                 prepare(store, study, catalogue, manifest, done_parts(store, manifest))
                 work.go_on(trials, progress)
         point_latest(location)
-        found = work.open().found()
-        exact = enumerated(evaluator, goals, options.over, progress) if verify else None
+        session = work.open()
+        found = session.found()
+        checked = check(evaluator, goals, options.over, found, checks, progress)
     except KeyboardInterrupt as error:
         raise Interrupted(f"interrupted; run it again to go on with {location}") from error
-    return SearchResult(open_run(location), levers, goals, tuple(found), exact, time.perf_counter() - started)
+    spent = tuple(busy_seconds(session.told))
+    return SearchResult(open_run(location), levers, goals, tuple(found), spent, checked, time.perf_counter() - started)
 
 
 def search_identity(
