@@ -60,7 +60,7 @@ class Price:
     enumerated, otherwise it was refined from the best design.
     """
 
-    limit: Requirement
+    requirement: Requirement
     best: Found
     saving: float
     share: float
