@@ -9,10 +9,13 @@ import click
 from sweep.cli.find import RESULTS, find_study, study_argument
 from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.progress import Meter, State
+from sweep.cli.proof import checks_data, checks_of, draw_curve, print_checks, proof_options
 from sweep.cli.settings import common_options, json_option, set_option, settings, talk
 from sweep.text import Table, duration, number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sweep.search import Found, SearchResult
 
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--over", type=click.Choice(["expected", "worst"]), default="expected", show_default=True,
               help="What counts over the scenarios: their mean, or the worst of them.")  # fmt: skip
-@click.option("--verify", is_flag=True, help="Also evaluate every combination of levers, and print the regret.")
+@proof_options
 @click.option("-o", "--output", default=str(RESULTS), show_default=True, metavar="FOLDER",
               help="Folder of results; the search gets STUDY/search-ID/ in it.")  # fmt: skip
 @json_option
@@ -42,6 +45,10 @@ def optimize(
     seed: int | None,
     over: str,
     verify: bool,
+    verify_seconds: float,
+    within: float | None,
+    prices: bool,
+    curve: Path | None,
     output: str,
     as_json: bool,
 ) -> None:
@@ -54,17 +61,19 @@ def optimize(
     from sweep.search import Options, search  # noqa: PLC0415 - NumPy, Arrow
     from sweep.study import open_study  # noqa: PLC0415 - pydantic, pint
 
+    checks = checks_of(verify=verify, verify_seconds=verify_seconds, within=within, prices=prices, curve=curve)
     loaded, catalogue = open_study(find_study(study), overrides, settings().catalogue)
     options = Options(sampler, loaded.seed if seed is None else seed, over="worst" if over == "worst" else "expected")
     with Meter(quiet=settings().verbosity < 0) as meter:
         result = search(
-            loaded, catalogue, output, trials, options, verify=verify,
+            loaded, catalogue, output, trials, options, checks=checks,
             progress=lambda done, total: meter(State(done, total, done, what="designs")),
         )  # fmt: skip
     talk(
         f"{result.trials:,} trials of {result.tried:,} designs ({result.feasible:,} trials feasible) "
         f"in {duration(result.seconds)}: {result.run.location}"
     )
+    draw_curve(result, curve)
     if as_json:
         answer_json(_data(result, over))
     else:
@@ -74,18 +83,11 @@ def optimize(
 def _print(result: SearchResult, over: str) -> None:
     if not result.best:
         answer("No trial is feasible in every scenario; `supernode query` shows the reasons.")
+        print_checks(result, _table)
         return
     title = "Best design" if len(result.goals) == 1 else "Designs that no other one beats in every goal"
     answer_table(_table(f"{title}: {_measure(result, over)}", result, result.best))
-    if result.exact is None:
-        return
-    found = {each.point for each in result.best}
-    missed = tuple(each for each in result.exact if each.point not in found)
-    if missed and result.regret != 0:
-        answer()
-        answer_table(_table(f"Not found, from all {result.combinations:,} combinations of levers", result, missed))
-    answer()
-    answer(_proof(result))
+    print_checks(result, _table)
 
 
 def _measure(result: SearchResult, over: str) -> str:
@@ -122,15 +124,6 @@ def _headed(column: str) -> str:
     return name if quantity.dtype == "text" or quantity.role == "metric" else f"{name}>"
 
 
-def _proof(result: SearchResult) -> str:
-    every = f"all {result.combinations:,} combinations of levers"
-    if result.regret == 0:
-        return f"Regret: 0 %; {every} were evaluated, and none is better."
-    if result.regret is not None:
-        return f"Regret: {100 * result.regret:.3g} % of the optimum of {every}."
-    return f"Hypervolume: {100 * (result.hypervolume_ratio or 0):.4g} % of that of the front of {every}."
-
-
 def _data(result: SearchResult, over: str) -> dict[str, Any]:
     return {
         "study": result.run.manifest.study,
@@ -146,7 +139,7 @@ def _data(result: SearchResult, over: str) -> dict[str, Any]:
         "regret": result.regret,
         "hypervolume_ratio": result.hypervolume_ratio,
         "seconds": result.seconds,
-    }
+    } | checks_data(result)
 
 
 def _listed(found: tuple[Found, ...], result: SearchResult) -> list[dict[str, Any]]:

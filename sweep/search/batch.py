@@ -123,7 +123,9 @@ class Evaluator:
     def answer(self, number: int, points: tuple[Point, ...]) -> Answered:
         """Return the rows of points of one block: one call of the engine."""
         block = self.levers.space.blocks[number]
-        world = [self._world(axis, block) for axis in block.axes if not self.levers.is_lever(axis)]
+        world = [axis for axis in block.axes if not self.levers.is_lever(axis)]
+        if self.scenario is not None:
+            world = [self.scenario.point(block, axis, self.levers) for axis in world]
         narrowed = Space.of([Block((*self._chosen(block, points), *world), block.constants)])
         chunk = Chunks(narrowed, narrowed.size)[0]
         table = evaluate_chunk(self.study, self.catalogue, chunk, self.columns, self.schema).table
@@ -134,13 +136,6 @@ class Evaluator:
             table = self.reference.with_regrets(table, number, scenario, self.regrets)
         bounds = np.searchsorted(trial, np.arange(len(points) + 1))
         return Answered(points, table, tuple(bounds.tolist()), scenario)
-
-    def _world(self, axis: Axis, block: Block) -> Axis:
-        """Return a scenario axis, or the one point of it that the named scenario has."""
-        if self.scenario is None:
-            return axis
-        place = self.scenario.place(block, axis)
-        return zip_axis({name: [axis.value(name, place)] for name in axis.names}, axis.times)
 
     def _chosen(self, block: Block, points: Sequence[Point]) -> tuple[Axis, ...]:
         """Return the one axis along which the points lie; none when the block has no lever axis."""

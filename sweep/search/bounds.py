@@ -51,18 +51,38 @@ SLACK: Final = 1e-6
 
 EXACT: Final = frozenset(
     (
-        "it_power_peak facility_power network_power equipment_cost network_cost shell_cost capital_cost "
-        "annual_capital_cost annual_staff_cost annual_colocation_cost annual_maintenance_cost"
-    ).split()
+        "it_power_peak",
+        "facility_power",
+        "network_power",
+        "equipment_cost",
+        "network_cost",
+        "shell_cost",
+        "capital_cost",
+        "annual_capital_cost",
+        "annual_staff_cost",
+        "annual_colocation_cost",
+        "annual_maintenance_cost",
+    )
 )
 """Metrics that do not depend on the time of a step nor on the chips used, beside those of size, rules and fabric."""
 
 LEAST: Final = frozenset(
     (
-        "step_time time_to_train cost_per_token cost_to_train annual_cost net_present_cost annual_energy_cost "
-        "annual_energy annual_carbon cost_per_chip_hour cost_per_petaflops_year energy_to_train carbon_to_train "
-        "energy_cost_to_train"
-    ).split()
+        "step_time",
+        "time_to_train",
+        "cost_per_token",
+        "cost_to_train",
+        "annual_cost",
+        "net_present_cost",
+        "annual_energy_cost",
+        "annual_energy",
+        "annual_carbon",
+        "cost_per_chip_hour",
+        "cost_per_petaflops_year",
+        "energy_to_train",
+        "carbon_to_train",
+        "energy_cost_to_train",
+    )
 )
 """Metrics of training that the optimistic time and energy bound from below."""
 

@@ -68,10 +68,14 @@ class Proof:
 
 @dataclass
 class _Pool:
-    """The best of what was solved: places (block, cell, design) with their goals, to be minimised."""
+    """The best of what was solved: places (block, cell, design) with their goals, to be minimised.
+
+    ``exact`` when the goals are those that a trial is told to the last bit; means over scenarios are summed otherwise.
+    """
 
     goals: int
     within: float
+    exact: bool
     places: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 3), dtype=np.int64))
     values: Array = field(init=False)
 
@@ -86,7 +90,7 @@ class _Pool:
             best = min(self.best, float(flat[0, good].min()))
             good = good[flat[0, good] <= _worse(best, self.within)]
         elif good.size:
-            good = good[_nondominated(flat[:, good].T)]
+            good = good[_nondominated(flat[:, good].T, exact=self.exact)]
         cell, design = np.divmod(good, solved.shape[2])
         places = np.stack([np.full(good.size, number), cells[cell], design], axis=1)
         values = flat[:, good].T.reshape(good.size, self.goals)
@@ -101,7 +105,7 @@ class _Pool:
             kept = np.flatnonzero(self.values[:, 0] <= _worse(self.best, self.within))
             kept = kept[np.argsort(self.values[kept, 0], kind="stable")][:KEPT]
         else:
-            kept = np.flatnonzero(_nondominated(self.values))
+            kept = np.flatnonzero(_nondominated(self.values, exact=self.exact))
         self.places, self.values = self.places[kept], self.values[kept]
 
     @property
@@ -122,10 +126,18 @@ def _worse(value: float, within: float) -> float:
     return value + (within + TIE) * abs(value) if np.isfinite(value) else value
 
 
-def _nondominated(values: Array) -> NDArray[np.bool_]:
+def _nondominated(values: Array, *, exact: bool) -> NDArray[np.bool_]:
+    """Return which rows no other row beats; unless ``exact``, which rows none beats beyond rounding in every goal."""
     import moocore  # noqa: PLC0415
 
-    return np.asarray(moocore.is_nondominated(np.ascontiguousarray(values), keep_weakly=True), dtype=np.bool_)
+    best = np.asarray(moocore.is_nondominated(np.ascontiguousarray(values), keep_weakly=True), dtype=np.bool_)
+    if exact:
+        return best
+    kept = np.ones(len(values), dtype=np.bool_)
+    safely = values - TIE * np.abs(values)
+    for each in np.unique(values[best], axis=0):
+        kept &= ~(each <= safely).all(axis=1)
+    return kept
 
 
 def enumerated(
@@ -156,7 +168,7 @@ def enumerated(
     """
     work = _Enumeration(evaluator.only([goal.name for goal in goals]), tuple(goals), over, within, seconds, progress)
     work.learn([each for each in known if each.feasible])
-    return work.run(bounded)
+    return work.run(bounded=bounded)
 
 
 class _Enumeration:
@@ -175,8 +187,9 @@ class _Enumeration:
         self.started = time.perf_counter()
         self.end = self.started + seconds
         self.blocks = cell_blocks(evaluator)
-        self.pool = _Pool(len(goals), within)
-        self.known = _Pool(len(goals), within)
+        exact = over == "worst" or all(block.scenarios == 1 for block in self.blocks)
+        self.pool = _Pool(len(goals), within, exact)
+        self.known = _Pool(len(goals), within, exact)
         self.solved = self.skipped = self.done = 0
 
     def learn(self, known: Sequence[Found]) -> None:
@@ -186,7 +199,7 @@ class _Enumeration:
             values = (signs * np.array([each.score.values for each in known])).T
             self.known.add(-1, np.zeros(1, dtype=np.int64), values[:, np.newaxis, :])
 
-    def run(self, bounded: bool | None) -> Proof:
+    def run(self, *, bounded: bool | None) -> Proof:
         """Bound, sort, solve."""
         rows = sum(block.cells * block.designs * block.scenarios for block in self.blocks)
         bounded = rows > UNBOUNDED_ROWS if bounded is None else bounded
@@ -222,7 +235,8 @@ class _Enumeration:
         for start in range(0, alike.size, block.step):
             if time.perf_counter() > self.end:
                 break
-            found[:, start : start + block.step] = least(block, alike[start : start + block.step], self.goals, self.over)
+            piece = slice(start, start + block.step)
+            found[:, piece] = least(block, alike[piece], self.goals, self.over)
         return found[:, inverse]
 
     def _solve(self, numbers: NDArray[np.int64], cells: Indices, bounds: Array) -> int:

@@ -42,6 +42,7 @@ def refinements(
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     best = _best(told, goals)
+    streams: Iterator[Point]
     if len(goals) == 1:
         streams = chain.from_iterable(
             chain(_shuffled(single(levers, point), rng), _shuffled(double(levers, point), rng) if not rank else ())

@@ -14,7 +14,7 @@ import numpy as np
 from models.quantities import quantities
 from sweep.errors import StudyError, nearest
 from sweep.search.points import LeverSpace, ordered
-from sweep.space import Axis, Block
+from sweep.space import Axis, Block, zip_axis
 from sweep.text import number
 from sweep.units import UnitError, convert
 
@@ -31,6 +31,13 @@ class Scenario:
 
     text: str
     places: Mapping[tuple[int, tuple[str, ...]], int]
+
+    def point(self, block: Block, axis: Axis, levers: LeverSpace) -> Axis:
+        """Return a scenario axis with the one point of this scenario; a lever axis as it is."""
+        if levers.is_lever(axis):
+            return axis
+        place = self.place(block, axis)
+        return zip_axis({name: [axis.value(name, place)] for name in axis.names}, axis.times)
 
     def place(self, block: Block, axis: Axis) -> int:
         """Return the place of this scenario on an axis of a block."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sweep.catalogue import Catalogue
@@ -20,27 +20,32 @@ from sweep.dataset.runs import Run, open_run
 from sweep.dataset.store import LocalStore, check_writable, open_store
 from sweep.engine.prepare import done_parts, prepare
 from sweep.errors import Interrupted, StudyError, SweepError
-from sweep.search.batch import Evaluator
-from sweep.search.exact import ENUMERABLE, Found, enumerated, front, hypervolume_ratio, regret
+from sweep.search.checks import Checked, Checks, check
+from sweep.search.curves import Step, curve
+from sweep.search.exact import Found, front, hypervolume_ratio, regret
 from sweep.search.points import LeverSpace
+from sweep.search.scenarios import OPTION as OVER
 from sweep.search.spread import Spread
-from sweep.search.task import Options, Task, search_identity, task_of
+from sweep.search.task import REGRET, Options, Task, search_identity, task_of
 from sweep.search.work import Report, Work
 from sweep.study import Objective, Study
 
+NO_CHECKS = Checks()
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     """A search and its best designs: one for one goal, the front for several.
 
-    ``found`` are all trials; ``exact`` the best of all combinations of levers, None unless the search was asked to
-    verify itself. ``spent`` are the seconds that this call took for engine calls, parts, and all its trials.
+    ``found`` are all trials, ``trial_seconds`` the time the search had worked when each of them ended; ``checked`` is
+    what was asked for besides: proof, near-optimal designs, prices of limits. ``spent`` are the seconds that this call
+    took for engine calls, for parts and for all its trials.
     """
 
     run: Run
     task: Task
     found: tuple[Found, ...]
-    exact: tuple[Found, ...] | None
+    trial_seconds: tuple[float, ...]
+    checked: Checked
     seconds: float
     spent: Mapping[str, float]
 
@@ -53,6 +58,17 @@ class SearchResult:
     def goals(self) -> tuple[Objective, ...]:
         """What the trials were told."""
         return self.task.goals
+
+    @property
+    def exact(self) -> tuple[Found, ...] | None:
+        """The best of all combinations of levers; None unless all were dealt with."""
+        proof = self.checked.proof
+        return proof.best if proof is not None and proof.complete else None
+
+    @property
+    def curve(self) -> tuple[Step, ...]:
+        """The trials at which the search came nearer to the exact optimum; none where that is not known."""
+        return curve(self.found, self.trial_seconds, self.exact, self.goals) if self.exact else ()
 
     @property
     def best(self) -> tuple[Found, ...]:
@@ -105,23 +121,24 @@ def search(
     options: Options,
     *,
     verify: bool = False,
+    checks: Checks = NO_CHECKS,
     progress: Report | None = None,
     storage: str | None = None,
     spread: Spread | None = None,
 ) -> SearchResult:
     """Search a study, or go on with a search, until it has ``trials`` told trials.
 
-    With ``verify`` every combination of levers is evaluated as well, so that the regret of the search is known. Trials
-    are kept in a journal in the run's folder, or in the database ``storage``. Large batches go to the workers of
-    ``spread``; the trials are the same.
+    ``checks`` says what to do after the trials; ``verify`` asks for its proof: every combination of levers is solved or
+    shown not to be better, so that the regret is known. Trials are kept in a journal in the run's folder, or in the
+    database ``storage``. Large batches go to the workers of ``spread``; the trials are the same.
 
     Raises ``SweepError`` (or one of its kinds) with one sentence; told trials are kept.
     """
     started = time.perf_counter()
     task = task_of(study, catalogue, options)
-    if verify and task.levers.size > ENUMERABLE:
-        message = f"{task.levers.size:,} combinations of levers are too many to enumerate (at most {ENUMERABLE:,})"
-        raise StudyError.at(message, "--verify")
+    checks = replace(checks, verify=verify or checks.verify)
+    if options.over == REGRET and checks != NO_CHECKS:
+        raise StudyError.at("proofs, near-optimal designs and prices are not known for regrets; leave them out", OVER)
     require_designs(study, catalogue)
     manifest, location = search_identity(task, output, trials)
     store = open_store(location)
@@ -130,18 +147,16 @@ def search(
     evaluator = task.evaluator(manifest, spread)
     work = Work(store, manifest, evaluator, task, storage)
     try:
-        found = work.done(trials)
-        if found is None:
+        told = work.done(trials)
+        if told is None:
             check_writable(store)
             with only_worker(store), spread or nullcontext():
                 prepare(store, study, catalogue, manifest, done_parts(store, manifest))
                 point_latest(location)  # so that status finds it by the study's name while it is going
-                found = work.go_on(trials, progress)
+                told = work.go_on(trials, progress)
         point_latest(location)
-        exact = enumerated(evaluator, task.goals, task.fold, progress) if verify else None
+        checked = check(task.alone(evaluator), task.goals, task.fold, told.found, checks, progress)
     except KeyboardInterrupt as error:
         raise Interrupted(f"interrupted; run it again to go on with {location}") from error
     seconds = time.perf_counter() - started
-    return SearchResult(open_run(location), task, tuple(found), exact, seconds, work.spent)
-
-
+    return SearchResult(open_run(location), task, told.found, told.seconds, checked, seconds, work.spent)

@@ -24,8 +24,11 @@ from sweep.search.session import Session
 from sweep.search.spread import Spread
 from sweep.search.storage import Kept
 from sweep.search.warm import Warm
+from sweep.space import Space
 from sweep.study import Objective, Study
 from sweep.study.study import Direction
+
+REGRET = "regret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,12 @@ class Task:
     @property
     def goals(self) -> tuple[Objective, ...]:
         """What is told: the goals of the study, or their largest regrets."""
-        return regrets(self.asked) if self.options.over == "regret" else self.asked
+        return regrets(self.asked) if self.options.over == REGRET else self.asked
 
     @property
     def fold(self) -> Over:
         """How scenarios are put together."""
-        return "worst" if self.options.over in {"worst", "regret"} else "expected"
+        return "worst" if self.options.over in {"worst", REGRET} else "expected"
 
     @property
     def limits(self) -> tuple[Limit, ...]:
@@ -84,12 +87,23 @@ class Task:
             kept, self.levers, self.filter, self.goals, names, self.kind, self.options.seed, self.kind.batch
         )
 
+    def alone(self, evaluator: Evaluator) -> Evaluator:
+        """Return the evaluator of a study that has the named scenario only; the same one when none was named."""
+        if self.scenario is None:
+            return evaluator
+        blocks = [
+            replace(block, axes=tuple(self.scenario.point(block, axis, self.levers) for axis in block.axes))
+            for block in self.study.space.blocks
+        ]
+        study = replace(self.study, space=Space.of(blocks))
+        return replace(evaluator, study=study, levers=LeverSpace(study), scenario=None)
+
     def evaluator(self, manifest: Manifest, spread: Spread | None) -> Evaluator:
         """Return what evaluates the points of this search."""
         plain = Evaluator(
             self.study, self.catalogue, self.levers, manifest.columns, manifest.schema, self.scenario, spread=spread
         )
-        if self.options.over != "regret":
+        if self.options.over != REGRET:
             return plain
         return replace(plain, reference=Reference(plain, self.filter, self.asked, self.study.seed))
 
@@ -100,7 +114,7 @@ def task_of(study: Study, catalogue: Catalogue, options: Options) -> Task:
     kind = chosen(options.sampler, len(goals), levers)
     kind = replace(kind, batch=options.batch or kind.batch)
     over = options.over
-    scenario = None if over in {"expected", "worst", "regret"} else named(over, levers)
+    scenario = None if over in {"expected", "worst", REGRET} else named(over, levers)
     start = Warm.open(options.start, study, catalogue) if options.start else None
     return Task(study, catalogue, levers, Filter(levers, catalogue), kind, options, goals, scenario, start)
 

@@ -21,6 +21,7 @@ from sweep.dataset.parts import Part, write_record
 from sweep.dataset.store import LocalStore
 from sweep.engine.prepare import done_parts, is_complete
 from sweep.search.batch import Evaluator
+from sweep.search.curves import busy_seconds
 from sweep.search.exact import Found
 from sweep.search.goals import Score, columns_of, scored
 from sweep.search.points import Point
@@ -31,6 +32,19 @@ from sweep.search.trials import trials_table
 
 TRIALS = "trials.parquet"
 Report = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The trials of a search, and the time that it had worked when each of them ended [s]."""
+
+    found: tuple[Found, ...]
+    seconds: tuple[float, ...]
+
+    @classmethod
+    def of(cls, session: Session) -> Told:
+        """Return what a session holds."""
+        return cls(tuple(session.found()), tuple(busy_seconds(session.told)))
 
 
 @dataclass(slots=True)
@@ -44,34 +58,34 @@ class Work:
     storage: str | None
     spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("engine", "parts", "wall"), 0.0))
 
-    def done(self, trials: int) -> list[Found] | None:
+    def done(self, trials: int) -> Told | None:
         """Return the trials of a folder that holds the complete dataset of at least so many; None if it does not."""
         table = self.store.root / TRIALS
         if not (is_complete(self.store) and table.exists()) or pq.read_metadata(table).num_rows < trials:
             return None
         with closing(self._kept()) as kept:
-            found = self.task.session(kept).found()
-        return found if len(found) >= trials else None
+            told = Told.of(self.task.session(kept))
+        return told if len(told.found) >= trials else None
 
     def _kept(self) -> Kept:
         name = f"{self.manifest.study} {self.manifest.run}"
         return open_kept(str(self.store.root), name, self.task.directions(), self.storage)
 
-    def go_on(self, trials: int, progress: Report | None) -> list[Found]:
+    def go_on(self, trials: int, progress: Report | None) -> Told:
         """Take the search up after its last whole batch, end it, and close the manifest; return all trials."""
         started = time.perf_counter()
         with closing(self._kept()) as kept:
             session = self.task.session(kept)
             parts = self._begin(session)
             self._new_trials(session, parts, trials, progress)
-            found = session.found()
-        self.store.put(TRIALS, trials_table(found, self.evaluator, self.task.goals, self.task.limits))
+            told = Told.of(session)
+        self.store.put(TRIALS, trials_table(told.found, self.evaluator, self.task.goals, self.task.limits))
         listed = [part for _, part in sorted(parts.items())]
         drop_stale_parts(self.store, listed)
         self.spent["wall"] = time.perf_counter() - started
         write_manifest(self.store, replace(self.manifest.completed(listed, 0, self.spent, 1), chunks=len(listed)))
         drop_unneeded(self.store)
-        return found
+        return told
 
     def _begin(self, session: Session) -> dict[int, Part]:
         """Tell what the search begins with; return the parts of all told trials, making again those that are lost.
