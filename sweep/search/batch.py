@@ -117,8 +117,17 @@ class Evaluator:
 
     def first_id(self, point: Point) -> int:
         """Return the id of a point's design at the first scenario that counts."""
-        block = self.levers.space.blocks[point.block]
-        return int(self._ids(block, [point])[0] + self.offsets(block)[0])
+        return self.first_ids([point])[0]
+
+    def first_ids(self, points: Sequence[Point]) -> list[int]:
+        """Return the same of several points."""
+        found = np.zeros(len(points), dtype=np.int64)
+        numbers = np.array([point.block for point in points], dtype=np.int64)
+        for number, block in enumerate(self.levers.space.blocks):
+            here = np.flatnonzero(numbers == number)
+            if here.size:
+                found[here] = self._ids(block, [points[at] for at in here]) + self.offsets(block)[0]
+        return [int(each) for each in found]
 
     def answer(self, number: int, points: tuple[Point, ...]) -> Answered:
         """Return the rows of points of one block: one call of the engine."""

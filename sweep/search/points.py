@@ -12,7 +12,7 @@ trial's own block does not use have no effect, as introns have none.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
 from itertools import pairwise
@@ -49,6 +49,7 @@ class LeverSpace:
     """The levers of a study. Raises ``StudyError`` when there is nothing to choose."""
 
     study: Study
+    _listed: dict[int, list[list[tuple[str, Axis, list[Value]]]]] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         for axis in (axis for block in self.space.blocks for axis in block.axes):
@@ -174,12 +175,26 @@ class LeverSpace:
         """Return the levers of a point by column [unit of the column], constants included."""
         block = self.space.blocks[point.block]
         fixed = {name: value for name, value in block.constants.items() if self.study.roles.get(name) == "lever"}
-        axes = zip(self.lever_axes(block), point.places, strict=True)
-        return fixed | {
-            name + TIMES if name in axis.times else name: axis.value(name, place)
-            for axis, place in axes
-            for name in axis.names
-        }
+        for place, columns in zip(point.places, self._columns(block), strict=True):
+            for name, axis, values in columns:
+                fixed[name] = values[place] if values else axis.value(name.removesuffix(TIMES), place)
+        return fixed
+
+    def _columns(self, block: Block) -> list[list[tuple[str, Axis, list[Value]]]]:
+        """Return for each lever axis its columns with their values, listed where they are few."""
+        if block.offset not in self._listed:
+            self._listed[block.offset] = [
+                [
+                    (
+                        name + TIMES if name in axis.times else name,
+                        axis,
+                        axis.values(name, 0, axis.size).tolist() if axis.size <= MAX_CATEGORIES else [],
+                    )
+                    for name in axis.names
+                ]
+                for axis in self.lever_axes(block)
+            ]
+        return self._listed[block.offset]
 
     def scenarios(self, block: Block) -> int:
         """Return in how many scenarios every point of a block is evaluated."""

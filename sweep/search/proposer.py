@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -26,32 +26,39 @@ FRESH = 256
 
 @dataclass(frozen=True)
 class Rules:
-    """What makes a point worth a trial in one search; ``known`` says whether it was proposed before."""
+    """What makes a point worth a trial in one search; ``known`` are those that were proposed before."""
 
     kind: Kind
     levers: LeverSpace
     filter: Filter
-    known: Callable[[Point], bool]
+    known: Collection[Point]
 
     def __contains__(self, point: object) -> bool:
         """Return whether a point would be no trial, because it is known or dropped."""
-        return not isinstance(point, Point) or self.known(point) or not self.filter.passes(point)
+        return not isinstance(point, Point) or point in self.known or not self.filter.passes(point)
 
     def wanted(self, point: Point) -> bool:
         """Return whether a proposal may stand as it is."""
-        return self.filter.passes(point) and not (self.kind.learns and self.known(point))
+        new = point not in self.known or not self.kind.learns or self.exhausted
+        return new and self.filter.passes(point)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no point is left that was not proposed before."""
+        return self.filter.size is not None and len(self.known) >= self.filter.size
 
     def replacement(self, point: Point, random: np.random.Generator) -> Point:
         """Return a point in place of one that is not wanted: a near one, or any new one, or any that passes."""
-        if self.kind.learns:
+        learns = self.kind.learns and not self.exhausted
+        if learns:
             near = point
             for _ in range(NEIGHBOURS):
                 near = self._step(near, random)
                 if self.wanted(near):
                     return near
-        for _ in range(FRESH if self.kind.learns else 0):
+        for _ in range(FRESH if learns else 0):
             drawn = self.filter.draw(random)
-            if not self.known(drawn):
+            if drawn not in self.known:
                 return drawn
         return self.filter.draw(random)
 
@@ -85,6 +92,7 @@ def proposer() -> Any:
             self.random = random
             self.every_block = not rules.kind.conditional
             self.given: Point | None = None
+            self.proposed: Point | None = None
 
         def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
             space = self.rules.levers.distributions
@@ -94,17 +102,20 @@ def proposer() -> Any:
         def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
             del search_space
             if self.given is not None:
+                self.proposed = self.given
                 return self._given(study, trial, self.given)
             params, point = self._proposal(study, trial)
             tries = 0 if self.rules.kind.learns else REDRAWS
             while tries and not self.rules.wanted(point):
                 params, point = self._proposal(study, trial)
                 tries -= 1
+            self.proposed = point
             if self.rules.wanted(point):
                 return params
             if self.rules.kind.name == "cmaes":  # a point that is not its own teaches it nothing
                 study._storage.set_trial_system_attr(trial._trial_id, "cmawm:generation", -1)
-            return params | self.rules.levers.params_of(self.rules.replacement(point, self.random))
+            self.proposed = self.rules.replacement(point, self.random)
+            return params | self.rules.levers.params_of(self.proposed)
 
         def _given(self, study: Any, trial: Any, point: Point) -> dict[str, Any]:
             """Return the parameters of a point that others chose; a genetic sampler counts it to its generation."""

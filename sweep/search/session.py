@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +156,7 @@ class Session:
     def ask(self, count: int) -> list[tuple[optuna.Trial, Point]]:
         """Return the next trials with their points."""
         number = self.count // self.batch
-        rules = Rules(self.kind, self.levers, self.filter, self._known.__contains__)
+        rules = Rules(self.kind, self.levers, self.filter, self._known)
         random = np.random.default_rng([self.seed, number, 1])
         asked = []
         with warnings.catch_warnings():
@@ -165,8 +166,11 @@ class Session:
             self.study.sampler = sampler = proposer()(learned, rules, random)
             for _ in range(count):
                 sampler.given = near.pop() if near else None
-                trial = self.study.ask()
-                point = self.levers.suggest(trial, every_block=not self.kind.conditional)
+                if self.kind.conditional:
+                    point = self.levers.suggest(trial := self.study.ask(), every_block=False)
+                else:
+                    trial = self.study.ask(self.levers.distributions)
+                    point = sampler.proposed
                 self._known.add(point)
                 asked.append((trial, point))
         return asked
@@ -182,8 +186,6 @@ class Session:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for trial, point, score in scores:
-                for key, value in self._attributes(point, score).items():
-                    trial.set_user_attr(key, value)
                 for name, amount in zip((NO_DESIGN, *self.limits), score.amounts, strict=True):
                     trial.set_constraint(name, amount)
                 self.study.tell(trial, list(self._values(score)))
@@ -196,14 +198,27 @@ class Session:
         fresh = {key: value for key, value in notes.items() if self._notes.get(key) != value}
         self._notes |= fresh
         for mine, theirs in zip(self._pending, told, strict=False):
-            if self._found(mine).point != self._found(theirs).point:
+            if mine.params != theirs.params:
                 raise SweepError(
                     f"trial {mine.number} of this search was proposed by another version of Optuna or of this program; "
                     "begin anew with another --seed or --output"
                 )
-        missing = [_with_notes(trial, fresh if trial is told[-1] else {}) for trial in told[len(self._pending) :]]
-        self.kept.append(missing)
+        reached = self._trials[-count:]
+        self.kept.append(
+            [
+                self._noted(trial, each, fresh if trial is told[-1] else {})
+                for trial, each in list(zip(told, reached, strict=True))[len(self._pending) :]
+            ]
+        )
         self._pending = []
+
+    def _noted(self, trial: FrozenTrial, reached: Found, notes: dict[str, Any]) -> FrozenTrial:
+        """Return a trial as it is kept: with its design, and the last of a batch with what the sampler noted."""
+        trial = copy(trial)
+        trial.user_attrs = self._attributes(reached.point, reached.score)
+        if notes:
+            trial.system_attrs = trial.system_attrs | {NOTES: notes}
+        return trial
 
     def _values(self, score: Score) -> tuple[float, ...]:
         if self.kind.name != "cmaes" or score.feasible:
@@ -226,13 +241,3 @@ class Session:
 
 def _first(distribution: Any) -> Any:
     return distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
-
-
-def _with_notes(trial: FrozenTrial, notes: dict[str, Any]) -> FrozenTrial:
-    """Return a trial with what the sampler noted on the study; a copy, since the study keeps its own."""
-    from copy import copy  # noqa: PLC0415
-
-    if notes:
-        trial = copy(trial)
-        trial.system_attrs = trial.system_attrs | {NOTES: notes}
-    return trial

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 JOURNAL = "trials.journal"
 PASSWORD = re.compile(r"://([^:/@]*):[^@]*@")
+POSTGRES = re.compile(r"^postgres(ql)?://")
+"""An address without a driver: which one it means depends on the version of SQLAlchemy."""
 OPTION = "--storage"
 
 
@@ -40,18 +42,24 @@ class Kept:
     @property
     def trials(self) -> list[FrozenTrial]:
         """Finished trials by number."""
+        if self._journal is not None:
+            self._journal.blind = False
         found = self._storage.get_all_trials(self._study, deepcopy=False)
         return [trial for trial in found if trial.state.is_finished()]
 
     def append(self, trials: Sequence[FrozenTrial]) -> None:
         """Write finished trials after those that are there. Raises ``SweepError``."""
         with _database_faults(self._name):
+            if self._journal is not None:
+                for trial in trials:
+                    self._storage.create_new_trial(self._study, template_trial=trial)
+                    self._journal.blind = True  # Optuna looks for the first trial that it makes, and no other
+                self._journal.flush()
+                return
             for trial in trials:
                 made = self._storage.create_new_trial(self._study, template_trial=trial)
                 if self._storage.get_trial_number_from_id(made) != trial.number:
                     raise SweepError(f"another process writes to the same search in {self._name}; stop it first")
-        if self._journal is not None:
-            self._journal.flush()
 
     def close(self) -> None:
         """Let go of the storage."""
@@ -114,7 +122,7 @@ def _database(url: str, shown: str) -> BaseStorage:
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
 
     try:
-        return get_storage(url)
+        return get_storage(POSTGRES.sub("postgresql+psycopg://", url))
     except ImportError as error:
         hint = "; pip install 'supernode-sweep[postgresql]'" if url.startswith("postgres") else ""
         raise StudyError.at(f"{shown} needs a driver that is not installed ({error}){hint}", OPTION) from error
@@ -127,13 +135,14 @@ class Journal:
     """A journal file of one writer: lines are kept until ``flush`` writes them together.
 
     The run's folder is locked while it is open, so the file needs no lock of its own. A line that a killed process left
-    half written is cut off.
+    half written is cut off. While it is ``blind`` lines are not read back as they are taken in.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._logs: list[dict[str, Any]] = []
         self._waiting: list[str] = []
+        self.blind = False
         content = path.read_bytes() if path.exists() else b""
         whole = content[: content.rfind(b"\n") + 1]
         self._logs = [json.loads(line) for line in whole.splitlines()]
@@ -141,7 +150,7 @@ class Journal:
 
     def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
         """Return the logs from a number on, those that are not yet written among them."""
-        return self._logs[log_number_from:]
+        return [] if self.blind else self._logs[log_number_from:]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Take logs in."""

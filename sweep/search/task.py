@@ -14,7 +14,7 @@ from sweep.dataset.reduce import Keep
 from sweep.engine.prepare import first_manifest
 from sweep.search.batch import Evaluator
 from sweep.search.goals import Over, goals_of, regrets
-from sweep.search.limits import Limit, limits_of
+from sweep.search.limits import NO_DESIGN, Limit, limits_of
 from sweep.search.passing import Filter
 from sweep.search.points import LeverSpace
 from sweep.search.reference import Reference
@@ -75,6 +75,11 @@ class Task:
     def limits(self) -> tuple[Limit, ...]:
         """What a design must keep."""
         return limits_of(self.study)
+
+    @property
+    def constraints(self) -> tuple[str, ...]:
+        """Names of what Optuna is told as constraints."""
+        return (NO_DESIGN, *(limit.name for limit in self.limits))
 
     def directions(self) -> list[Direction]:
         """Return the direction of each goal."""

@@ -34,10 +34,11 @@ def trials_table(
     """
     names = [NO_DESIGN, *(limit.name for limit in limits)]
     levers = [evaluator.levers.values(each.point) for each in found]
+    designs = evaluator.first_ids([each.point for each in found])
     lever_names = list(dict.fromkeys(name for row in levers for name in row))
     rows = [
-        _row(each, evaluator, goals) | values | dict(zip(names, each.score.amounts, strict=True))
-        for each, values in zip(found, levers, strict=True)
+        _row(each, design, goals) | values | dict(zip(names, each.score.amounts, strict=True))
+        for each, values, design in zip(found, levers, designs, strict=True)
     ]
     fields = [pa.field(name, kind, nullable=False, metadata={"description": text}) for name, kind, text in OWN]
     fields += [_goal_field(evaluator, goal) for goal in goals]
@@ -48,10 +49,10 @@ def trials_table(
     return sink.getvalue()
 
 
-def _row(each: Found, evaluator: Evaluator, goals: Sequence[Objective]) -> dict[str, Any]:
+def _row(each: Found, design: int, goals: Sequence[Objective]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "trial": each.trial,
-        "design": evaluator.first_id(each.point),
+        "design": design,
         "feasible": each.feasible,
         "infeasible_share": each.score.violation,
     }
