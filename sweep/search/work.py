@@ -64,8 +64,8 @@ class Work:
         if not (is_complete(self.store) and table.exists()) or pq.read_metadata(table).num_rows < trials:
             return None
         with closing(self._kept()) as kept:
-            told = Told.of(self.task.session(kept))
-        return told if len(told.found) >= trials else None
+            session = self.task.session(kept)
+            return Told.of(session) if session.total >= trials else None
 
     def _kept(self) -> Kept:
         name = f"{self.manifest.study} {self.manifest.run}"
