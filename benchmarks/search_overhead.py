@@ -6,7 +6,9 @@
 Bare is the same Optuna sampler on the same parameters, batches, values and constraints, with nothing around it and the
 study in memory. The search is the whole of it (proposals, scores, parts, journal on disk), less the seconds inside the
 engine, which are the price of the answer and not of asking; the last column counts those too. Both run in turns in this
-process, and seconds are those of its processor, so that others on the machine count less. The space has 1.6 million designs in one block, so that every sampler can take it, with two goals for NSGA-III.
+process, and seconds are those of its processor, so that others on the machine count less.
+
+The space has 1.6 million designs in one block, so that every sampler can take it, with two goals for NSGA-III.
 """
 
 from __future__ import annotations
@@ -101,8 +103,8 @@ def measure(name: str, trials: int, folder: Path, catalogue: Catalogue) -> None:
     rates = [trials / alone, trials / (wall - engine), trials / wall]
     shares = [alone / (wall - engine), alone / wall]
     print(
-        f"{name:8s} {trials:6d}  bare {rates[0]:8.1f}/s  search without engine {rates[1]:8.1f}/s {100 * shares[0]:5.0f} %"
-        f"  with engine {rates[2]:8.1f}/s {100 * shares[1]:5.0f} %",
+        f"{name:8s} {trials:6d}  bare {rates[0]:8.1f}/s  search without engine {rates[1]:8.1f}/s"
+        f" {100 * shares[0]:5.0f} %  with engine {rates[2]:8.1f}/s {100 * shares[1]:5.0f} %",
         flush=True,
     )
 

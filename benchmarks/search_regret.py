@@ -52,7 +52,7 @@ class Bench:
         return enumerated(self.evaluator, self.goals, "expected")
 
     def search(self, sampler: str, seed: int, trials: int, proof: Proof) -> list[float]:
-        """Return the regret (one goal) or the missing hypervolume (several) after every trial of one search, as of the end of its batch."""
+        """Return the regret (one goal) or the missing hypervolume (several) after every trial of a search."""
         curve: list[float] = []
         task = task_of(self.study, self.catalogue, Options(sampler, seed))
         batch = task.kind.batch

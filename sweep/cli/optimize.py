@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 @click.option("--trials", type=click.IntRange(min=1), default=256, show_default=True, metavar="N",
               help="Trials in all; a search that has fewer goes on.")  # fmt: skip
 @click.option("--sampler", default="auto", show_default=True, metavar="NAME",
-              help="tpe, nsgaii, nsgaiii, cmaes, gp, qmc, random, or auto: tpe for one goal, nsgaii for several.")  # fmt: skip
+              help="tpe, nsgaii, nsgaiii, cmaes, gp, qmc, random, or "
+                   "auto: tpe for one goal, nsgaii for several.")  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler; the study's when not given."
 )
 @click.option("--over", default="expected", show_default=True, metavar="WHAT",
-              help="What counts over the scenarios: expected (their mean), worst, regret (the largest, against the best "
-                   "design of each), nominal, or one scenario such as power_price=0.08,region=us-texas.")  # fmt: skip
+              help="What counts over the scenarios: expected (their mean), worst, regret (the largest, against the "
+                   "best design of each), nominal, or one such as power_price=0.08,region=us-texas.")  # fmt: skip
 @start_options
 @proof_options
 @click.option("-o", "--output", default=str(RESULTS), show_default=True, metavar="FOLDER",

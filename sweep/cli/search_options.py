@@ -19,7 +19,7 @@ def start_options(command: Command) -> Command:
     """Add the options."""
     options = [
         click.option("--from", "start", metavar="RUN",
-                     help="Finished run of the same model whose best designs are the first trials; not evaluated again."),
+                     help="Finished run of the same model whose best designs are the first trials, as they are."),
         click.option("--storage", metavar="URL",
                      help="Database that keeps the trials in place of a journal in the run's folder, such as "
                           "sqlite:///trials.db or postgresql://user@host/database."),

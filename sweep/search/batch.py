@@ -126,7 +126,7 @@ class Evaluator:
         for number, block in enumerate(self.levers.space.blocks):
             here = np.flatnonzero(numbers == number)
             if here.size:
-                found[here] = self._ids(block, [points[at] for at in here]) + self.offsets(block)[0]
+                found[here] = self._ids(block, [points[at] for at in here.tolist()]) + self.offsets(block)[0]
         return [int(each) for each in found]
 
     def answer(self, number: int, points: tuple[Point, ...]) -> Answered:

@@ -96,7 +96,9 @@ def with_measures(schema: pa.Schema, columns: Sequence[Column]) -> pa.Schema:
     return pa.schema([*schema, *added], schema.metadata)
 
 
-def amounts(columns: Mapping[str, NDArray[Any]], limits: Sequence[Limit], usable: NDArray[np.bool_]) -> tuple[float, ...]:
+def amounts(
+    columns: Mapping[str, NDArray[Any]], limits: Sequence[Limit], usable: NDArray[np.bool_]
+) -> tuple[float, ...]:
     """Return what to tell Optuna of one point: the share without a design, then the amount of each limit.
 
     ``usable`` says in which rows the design stands. Amounts agree with it: none is above 0 when all rows are usable,

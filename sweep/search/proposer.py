@@ -79,7 +79,7 @@ class Rules:
 
 
 @cache
-def proposer() -> Any:
+def proposer() -> Any:  # noqa: C901 - a class, made here because its base takes half a second to import
     """Return the class of a sampler that asks another one and makes its answer a design worth a trial."""
     import optuna  # noqa: PLC0415
 
@@ -113,7 +113,7 @@ def proposer() -> Any:
             if self.rules.wanted(point):
                 return params
             if self.rules.kind.name == "cmaes":  # a point that is not its own teaches it nothing
-                study._storage.set_trial_system_attr(trial._trial_id, "cmawm:generation", -1)
+                study._storage.set_trial_system_attr(trial._trial_id, "cmawm:generation", -1)  # noqa: SLF001
             self.proposed = self.rules.replacement(point, self.random)
             return params | self.rules.levers.params_of(self.proposed)
 

@@ -151,6 +151,8 @@ def _column(name: str, block: Block, axes: Sequence[Axis]) -> list[object]:
     fallback = 1.0 if name.endswith(TIMES) else block.constants.get(quantity, "")
     for at, axis in enumerate(axes):
         if quantity in axis.names and (quantity in axis.times) == name.endswith(TIMES):
-            values = axis.values(quantity, 0, axis.size).reshape([-1 if at == place else 1 for place in range(len(axes))])
+            values = axis.values(quantity, 0, axis.size).reshape(
+                [-1 if at == place else 1 for place in range(len(axes))]
+            )
             return cast("list[object]", np.broadcast_to(values, shape).reshape(-1).tolist())
     return [fallback] * int(np.prod(shape, dtype=np.int64))

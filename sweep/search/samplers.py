@@ -92,7 +92,9 @@ def _words(levers: LeverSpace) -> list[str]:
     return [name for name, found in levers.distributions.items() if isinstance(found, CategoricalDistribution)]
 
 
-def make_sampler(kind: Kind, seed: int, batch: int, source: Sequence[FrozenTrial] = ()) -> BaseSampler:
+def make_sampler(  # noqa: PLR0911 - one for each sampler
+    kind: Kind, seed: int, batch: int, source: Sequence[FrozenTrial] = ()
+) -> BaseSampler:
     """Return the sampler for one batch of a search; ``source`` are finished trials that it may begin with."""
     import optuna  # noqa: PLC0415  (0.5 s, and only searches need it)
 

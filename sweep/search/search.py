@@ -32,6 +32,7 @@ from sweep.study import Objective, Study
 
 NO_CHECKS = Checks()
 
+
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     """A search and its best designs: one for one goal, the front for several.

@@ -88,9 +88,7 @@ class Task:
     def session(self, kept: Kept) -> Session:
         """Return the Optuna study of this search with what was kept of it."""
         names = tuple(limit.name for limit in self.limits)
-        return Session(
-            kept, self.levers, self.filter, self.goals, names, self.kind, self.options.seed, self.kind.batch
-        )
+        return Session(kept, self.levers, self.filter, self.goals, names, self.kind, self.options.seed, self.kind.batch)
 
     def alone(self, evaluator: Evaluator) -> Evaluator:
         """Return the evaluator of a study that has the named scenario only; the same one when none was named."""
@@ -141,5 +139,3 @@ def search_identity(task: Task, output: str | Path, trials: int) -> tuple[Manife
         versions={**manifest.versions, "optuna": version("optuna")},
     )
     return kept, run_location(output, study.name, identity)
-
-

@@ -24,7 +24,7 @@ NUMBERS = WIDE.replace("[cloudmatrix384, gb200-nvl72]", "gb200-nvl72").replace(
 )
 TEXTS = {"cmaes": NUMBERS, "nsgaiii": TWO_GOALS}
 """Studies for samplers that do not take the usual one; others take ``WIDE``."""
-MOMENTS = 4
+MOMENTS = 3
 """How often a search is killed before it may end; ``benchmarks/search_resume.py`` kills each sampler 20 times."""
 
 DRIVER = """

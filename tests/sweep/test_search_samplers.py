@@ -91,7 +91,9 @@ def test_no_sampler_proposes_what_where_drops(tmp_path, sampler):
     text = DROPPED.replace("[cloudmatrix384, gb200-nvl72]", "gb200-nvl72").replace(
         "  cloudmatrix384: {staff_multiplier: {times: [1, 3]}}\n", ""
     )
-    text = text.replace("<= 1000", "<= 250") + ("keep: pareto [cost_per_token, time_to_train]\n" * (sampler == "nsgaiii"))
+    text = text.replace("<= 1000", "<= 250") + (
+        "keep: pareto [cost_per_token, time_to_train]\n" * (sampler == "nsgaiii")
+    )
     result = search(*tiny_study(tmp_path, text), tmp_path / "out", 40, Options(sampler, batch=8))
     assert {levers_of(result, each)[1] for each in result.found} == {1, 2, 3}
 
@@ -125,7 +127,7 @@ def test_a_filter_too_large_to_look_at_asks_for_each_point(tmp_path, monkeypatch
 
 def test_a_space_with_no_point_left_is_one_sentence(tmp_path):
     text = TINY.replace("where: not (domains == 2 and power_price > 0.1 USD/kWh)", "where: domains > 100")
-    with pytest.raises(StudyError, match="where.*leaves none of .* designs; loosen domains > 100"):
+    with pytest.raises(StudyError, match=r"where.*leaves none of .* designs; loosen domains > 100"):
         search(*tiny_study(tmp_path, text), tmp_path / "out", 8, SMALL)
 
 

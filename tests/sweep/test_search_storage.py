@@ -88,7 +88,8 @@ def test_the_dashboard_shows_a_search(tmp_path):
 
     def get(path):
         environment = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "wsgi.input": BytesIO(), "SERVER_NAME": "here",
-                       "SERVER_PORT": "80", "wsgi.url_scheme": "http", "wsgi.errors": StringIO(), "QUERY_STRING": ""}  # fmt: skip
+                       "SERVER_PORT": "80", "wsgi.url_scheme": "http", "QUERY_STRING": "",
+                       "wsgi.errors": StringIO()}  # fmt: skip
         status = []
         body = b"".join(app(environment, lambda line, *_: status.append(line)))
         assert status[0].startswith("200")
