@@ -73,6 +73,37 @@ def require_designs(study: Study, catalogue: Catalogue) -> Count:
     return count
 
 
+@dataclass(frozen=True)
+class Passing:
+    """Which points of one block pass ``where``, asked axis by axis.
+
+    ``axes`` are those that ``where`` depends on; ``mask`` has one dimension for each and says which points pass, or is
+    None where there are too many to look at all, so that each point is looked at when it is asked for.
+    """
+
+    axes: tuple[int, ...]
+    mask: NDArray[np.bool_] | None
+    counter: _BlockCounter
+
+    @classmethod
+    def of(cls, study: Study, catalogue: Catalogue, block: Block) -> Passing:
+        """Look at all points of a block, if there are not too many."""
+        counter = _BlockCounter(study, catalogue, block)
+        axes = tuple(sorted(counter.involved))
+        looped = math.prod(block.shape[at] for at in axes if at in counter.places)
+        if math.prod(block.shape[at] for at in axes) > EXACT_POINTS or looped > EXACT_PLACES:
+            return cls(axes, None, counter)
+        return cls(axes, counter.mask({at: np.arange(block.shape[at]) for at in axes}), counter)
+
+    def at(self, places: Mapping[int, int]) -> bool:
+        """Return whether any design with these places passes; the axes that are not given may be anywhere."""
+        if self.mask is not None:
+            return bool(self.mask[tuple(places.get(at, slice(None)) for at in self.axes)].any())
+        shape = self.counter.block.shape
+        found = {at: np.array([places[at]]) if at in places else np.arange(shape[at]) for at in self.axes}
+        return bool(self.counter.mask(found).any())
+
+
 def wilson(passed: float, seen: int, confidence: float) -> tuple[float, float]:
     """Return the score interval of a share, ``passed`` of ``seen`` independent draws.
 
@@ -164,6 +195,26 @@ class _BlockCounter:
         if not (below or above):
             return Count(rows, rows, rows)
         return Count(rows, max(math.floor(rows - below), 0), min(math.ceil(rows + above), size))
+
+    @property
+    def involved(self) -> frozenset[int]:
+        """Axes that ``where`` depends on."""
+        return frozenset[int]().union(*(group.axes for group in self._groups()))
+
+    def mask(self, points: Mapping[int, Indices]) -> NDArray[np.bool_]:
+        """Return which of some points pass, one dimension for each axis in ``points``, in their order."""
+        axes = list(points)
+        found = np.ones([points[at].size for at in axes], dtype=np.bool_)
+        if not self.conditions:
+            return found
+        looped = [at for at in axes if at in self.places]
+        meshed = [at for at in axes if at not in self.places]
+        mesh = {at: points[at].reshape([-1 if at == other else 1 for other in meshed]) for at in meshed}
+        for numbers in product(*(range(points[at].size) for at in looped)):
+            chosen = dict(zip(looped, numbers, strict=True))
+            here = self._mask(self.conditions, {at: int(points[at][number]) for at, number in chosen.items()}, mesh)
+            found[tuple(chosen.get(at, slice(None)) for at in axes)] = here
+        return found
 
     def _shares(
         self, groups: Sequence[_Group], fixed: Mapping[int, int], known: dict[tuple[_Group, tuple[int, ...]], _Share]

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweep.cli.find import RESULTS, find_study, study_argument
+from sweep.cli.find import RESULTS, find_run, find_study, study_argument
 from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.progress import Meter, State
+from sweep.cli.proof import checks_data, checks_of, draw_curve, print_checks, proof_options
+from sweep.cli.search_options import closest, constraints_data, spread_of, start_options
 from sweep.cli.settings import common_options, json_option, set_option, settings, talk
 from sweep.text import Table, duration, number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sweep.search import Found, SearchResult
 
 
@@ -22,13 +26,16 @@ if TYPE_CHECKING:
 @click.option("--trials", type=click.IntRange(min=1), default=256, show_default=True, metavar="N",
               help="Trials in all; a search that has fewer goes on.")  # fmt: skip
 @click.option("--sampler", default="auto", show_default=True, metavar="NAME",
-              help="tpe, nsgaii, random, or auto: tpe for one goal, nsgaii for several.")  # fmt: skip
+              help="tpe, nsgaii, nsgaiii, cmaes, gp, qmc, random, or "
+                   "auto: tpe for one goal, nsgaii for several.")  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the sampler; the study's when not given."
 )
-@click.option("--over", type=click.Choice(["expected", "worst"]), default="expected", show_default=True,
-              help="What counts over the scenarios: their mean, or the worst of them.")  # fmt: skip
-@click.option("--verify", is_flag=True, help="Also evaluate every combination of levers, and print the regret.")
+@click.option("--over", default="expected", show_default=True, metavar="WHAT",
+              help="What counts over the scenarios: expected (their mean), worst, regret (the largest, against the "
+                   "best design of each), nominal, or one such as power_price=0.08,region=us-texas.")  # fmt: skip
+@start_options
+@proof_options
 @click.option("-o", "--output", default=str(RESULTS), show_default=True, metavar="FOLDER",
               help="Folder of results; the search gets STUDY/search-ID/ in it.")  # fmt: skip
 @json_option
@@ -42,8 +49,17 @@ def optimize(
     seed: int | None,
     over: str,
     verify: bool,
+    verify_seconds: float,
+    within: float | None,
+    prices: bool,
+    curve: Path | None,
     output: str,
     as_json: bool,
+    start: str | None,
+    storage: str | None,
+    workers: int | None,
+    address: str | None,
+    in_process: bool,
 ) -> None:
     """Search the levers of a study for its best designs.
 
@@ -54,17 +70,21 @@ def optimize(
     from sweep.search import Options, search  # noqa: PLC0415 - NumPy, Arrow
     from sweep.study import open_study  # noqa: PLC0415 - pydantic, pint
 
+    checks = checks_of(verify=verify, verify_seconds=verify_seconds, within=within, prices=prices, curve=curve)
     loaded, catalogue = open_study(find_study(study), overrides, settings().catalogue)
-    options = Options(sampler, loaded.seed if seed is None else seed, over="worst" if over == "worst" else "expected")
+    given = loaded.seed if seed is None else seed
+    options = Options(sampler, given, over=over, start=find_run(start) if start is not None else "")
+    spread = spread_of(workers=workers, address=address, in_process=in_process)
     with Meter(quiet=settings().verbosity < 0) as meter:
         result = search(
-            loaded, catalogue, output, trials, options, verify=verify,
+            loaded, catalogue, output, trials, options, checks=checks, storage=storage, spread=spread,
             progress=lambda done, total: meter(State(done, total, done, what="designs")),
         )  # fmt: skip
     talk(
         f"{result.trials:,} trials of {result.tried:,} designs ({result.feasible:,} trials feasible) "
         f"in {duration(result.seconds)}: {result.run.location}"
     )
+    draw_curve(result, curve)
     if as_json:
         answer_json(_data(result, over))
     else:
@@ -73,27 +93,23 @@ def optimize(
 
 def _print(result: SearchResult, over: str) -> None:
     if not result.best:
-        answer("No trial is feasible in every scenario; `supernode query` shows the reasons.")
+        answer(closest(result))
+        print_checks(result, _table)
         return
     title = "Best design" if len(result.goals) == 1 else "Designs that no other one beats in every goal"
     answer_table(_table(f"{title}: {_measure(result, over)}", result, result.best))
-    if result.exact is None:
-        return
-    found = {each.point for each in result.best}
-    missed = tuple(each for each in result.exact if each.point not in found)
-    if missed and result.regret != 0:
-        answer()
-        answer_table(_table(f"Not found, from all {result.combinations:,} combinations of levers", result, missed))
-    answer()
-    answer(_proof(result))
+    print_checks(result, _table)
 
 
 def _measure(result: SearchResult, over: str) -> str:
     fewest, most = min(result.scenarios), max(result.scenarios)
+    if result.task.scenario is not None:
+        return f"in the scenario {result.task.scenario.text}"
     if most == 1:
         return "in the only scenario"
     counts = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
-    return f"{'mean over' if over == 'expected' else 'worst of'} {counts} scenarios"
+    words = {"worst": "worst of", "regret": "largest regret in"}
+    return f"{words.get(over, 'mean over')} {counts} scenarios"
 
 
 def _table(title: str, result: SearchResult, found: tuple[Found, ...]) -> Table:
@@ -112,23 +128,15 @@ def _headed(column: str) -> str:
     """Return the head of a column: its name with the unit, or with ``x`` for a multiplier."""
     from models.quantities import quantities  # noqa: PLC0415
     from sweep.dataset.columns import TIMES  # noqa: PLC0415
+    from sweep.search.reference import REGRET  # noqa: PLC0415
 
     if column.endswith(TIMES):
         return f"{column.removesuffix(TIMES)} x>"
     quantity = quantities().get(column)
     if quantity is None:
-        return column
+        return f"{column} [fraction]>" if column.endswith(REGRET) else column
     name = f"{column} [{quantity.unit}]" if quantity.unit else column
     return name if quantity.dtype == "text" or quantity.role == "metric" else f"{name}>"
-
-
-def _proof(result: SearchResult) -> str:
-    every = f"all {result.combinations:,} combinations of levers"
-    if result.regret == 0:
-        return f"Regret: 0 %; {every} were evaluated, and none is better."
-    if result.regret is not None:
-        return f"Regret: {100 * result.regret:.3g} % of the optimum of {every}."
-    return f"Hypervolume: {100 * (result.hypervolume_ratio or 0):.4g} % of that of the front of {every}."
 
 
 def _data(result: SearchResult, over: str) -> dict[str, Any]:
@@ -139,14 +147,17 @@ def _data(result: SearchResult, over: str) -> dict[str, Any]:
         "designs": result.tried,
         "feasible": result.feasible,
         "combinations": result.combinations,
+        "sampler": result.task.kind.name,
+        "seed": result.task.options.seed,
         "over": over,
         "scenarios": max(result.scenarios),
+        "constraints": constraints_data(result),
         "best": _listed(result.best, result),
         "exact": None if result.exact is None else _listed(result.exact, result),
         "regret": result.regret,
         "hypervolume_ratio": result.hypervolume_ratio,
         "seconds": result.seconds,
-    }
+    } | checks_data(result)
 
 
 def _listed(found: tuple[Found, ...], result: SearchResult) -> list[dict[str, Any]]:

@@ -106,7 +106,7 @@ def run(
         check_writable(store)
         with only_worker(store):
             done = done_parts(store, manifest)
-            session = nullcontext(1) if in_process else ray_session(workers or _cores(), address)
+            session = nullcontext(1) if in_process else ray_session(workers or cores(), address)
             job = Job(study, catalogue, store.location, manifest)  # absolute: workers stand in a folder of their own
             computed = _work(job, done, session, progress, in_process=in_process)
     point_latest(location)
@@ -203,7 +203,8 @@ def _check_arrived(store: Store, part: Part) -> None:
         )
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

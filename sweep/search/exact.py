@@ -1,19 +1,15 @@
-"""What is best among evaluated points, and the true optimum of a space small enough to enumerate."""
+"""What is best among evaluated points, and how far that is from the true optimum or front."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sweep.search.batch import Evaluator
-from sweep.search.goals import Over, Score, score
+from sweep.search.goals import Score
 from sweep.search.points import Point
 from sweep.study import Objective
-
-ENUMERABLE = 20_000
-SLICE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +41,6 @@ def front(found: Sequence[Found], goals: Sequence[Objective]) -> tuple[Found, ..
     for place in np.flatnonzero(moocore.is_nondominated(values, keep_weakly=True)):
         first.setdefault(good[place].point, good[place])
     return tuple(sorted(first.values(), key=lambda each: each.score.values))
-
-
-def enumerated(
-    evaluator: Evaluator, goals: Sequence[Objective], over: Over, progress: Callable[[int, int], None] | None
-) -> tuple[Found, ...]:
-    """Return the best of all lever combinations of the study."""
-    levers, evaluator = evaluator.levers, evaluator.only([goal.name for goal in goals])
-    best: tuple[Found, ...] = ()
-    for start in range(0, levers.size, SLICE):
-        rows = evaluator.rows(levers.points(start, start + SLICE))
-        new = [Found(None, point, score(table, goals, over)) for point, table in rows]
-        best = front([*best, *new], goals)
-        if progress is not None:
-            progress(min(start + SLICE, levers.size), levers.size)
-    return best
 
 
 def regret(best: Sequence[Found], exact: Sequence[Found], goals: Sequence[Objective]) -> float | None:

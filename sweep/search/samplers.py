@@ -1,93 +1,131 @@
-"""Optuna samplers by name, seeded so that a resumed search goes on as if it had never stopped.
+"""Optuna samplers by name: what each can take, how many trials it is asked at once, and how it is made.
 
-A sampler is made anew for every trial, from the search's seed and the trial's number; what it has learned is in the
-storage. Its random state is therefore the same whether or not the process was restarted in between.
+A sampler is made anew for every batch, from the search's seed and the batch's number; what it has learned is in the
+study. Its random state is therefore the same whether or not the process was restarted in between.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sweep.errors import StudyError, nearest
+from sweep.search.points import LeverSpace
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
 
-SAMPLERS = ("auto", "tpe", "nsgaii", "random")
-REDRAWS = 4
-"""How often a sampler may propose a point that is known before the trial is drawn at random."""
-Known = Callable[[Mapping[str, Any]], bool]
-
-
-def chosen(name: str, goals: int) -> str:
-    """Return the sampler that ``auto`` means: TPE for one goal, NSGA-II for several. Raises ``StudyError``."""
-    if name not in SAMPLERS:
-        raise StudyError.at(f"{name!r} is no sampler{nearest(name, SAMPLERS)}", "--sampler")
-    if name != "auto":
-        return name
-    return "tpe" if goals == 1 else "nsgaii"
+OPTION = "--sampler"
+GENERATION = 32
+"""Trials of one generation of the genetic samplers."""
 
 
-def make_sampler(name: str, seed: int, trial: int, batch: int, known: Known) -> BaseSampler:
-    """Return the sampler for one trial.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is known of a sampler before it is made.
 
-    ``batch`` is the number of trials that are asked before any is told; ``known`` says whether parameters mean a point
-    that was proposed before.
+    ``batch`` trials are asked before any is told. ``learns``: a design that was proposed before teaches it nothing, so
+    it is given another one. ``conditional``: it takes parameters that only some trials have. ``packages`` are those of
+    the extra of its name that Optuna does not bring itself.
     """
+
+    name: str
+    batch: int
+    learns: bool = True
+    conditional: bool = False
+    many_goals: bool = True
+    one_goal: bool = True
+    words: bool = True
+    genetic: bool = False
+    packages: tuple[str, ...] = ()
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("tpe", 16, conditional=True),
+        Kind("nsgaii", GENERATION, genetic=True),
+        Kind("nsgaiii", GENERATION, one_goal=False, genetic=True),
+        Kind("cmaes", 16, learns=False, many_goals=False, words=False, packages=("cmaes",)),
+        Kind("gp", 8, packages=("torch",)),
+        Kind("qmc", 256, learns=False),
+        Kind("random", 256, learns=False),
+    )
+}
+SAMPLERS = ("auto", *KINDS)
+
+
+def chosen(name: str, goals: int, levers: LeverSpace) -> Kind:
+    """Return the sampler that a name means; ``auto`` is TPE for one goal and NSGA-II for several.
+
+    Raises ``StudyError`` when it cannot take the study: its goals, its levers, or for want of a package.
+    """
+    if name not in SAMPLERS:
+        raise StudyError.at(f"{name!r} is no sampler{nearest(name, SAMPLERS)}", OPTION)
+    kind = KINDS[name if name != "auto" else "tpe" if goals == 1 else "nsgaii"]
+    if goals > 1 and not kind.many_goals:
+        raise StudyError.at(f"{name} takes one goal, and the study has {goals}; use nsgaii, nsgaiii, tpe or gp", OPTION)
+    if goals == 1 and not kind.one_goal:
+        raise StudyError.at(f"{name} takes two goals or more, and the study has one; use tpe, gp or cmaes", OPTION)
+    words = _words(levers)
+    if words and not kind.words:
+        shown = ", ".join(words)
+        message = f"{name} takes numbers only, and these levers are words or change together: {shown}; use tpe or gp"
+        raise StudyError.at(message, OPTION)
+    missing = [package for package in kind.packages if find_spec(package) is None]
+    if missing:
+        message = f"{name} needs {', '.join(missing)}; pip install 'supernode-sweep[{name}]'"
+        raise StudyError.at(message, OPTION)
+    return kind
+
+
+def _words(levers: LeverSpace) -> list[str]:
+    """Return the parameters whose values have no order."""
+    from optuna.distributions import CategoricalDistribution  # noqa: PLC0415
+
+    return [name for name, found in levers.distributions.items() if isinstance(found, CategoricalDistribution)]
+
+
+def make_sampler(  # noqa: PLR0911 - one for each sampler
+    kind: Kind, seed: int, batch: int, source: Sequence[FrozenTrial] = ()
+) -> BaseSampler:
+    """Return the sampler for one batch of a search; ``source`` are finished trials that it may begin with."""
     import optuna  # noqa: PLC0415  (0.5 s, and only searches need it)
 
-    state = int(np.random.SeedSequence([seed, trial]).generate_state(1)[0])
-    random = optuna.samplers.RandomSampler(seed=state)
-    if name == "random":
-        return random
-    learned: BaseSampler
-    if name == "nsgaii":
-        learned = optuna.samplers.NSGAIISampler(population_size=max(2 * batch, 2), seed=state)
-    else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            learned = optuna.samplers.TPESampler(
-                multivariate=True, group=True, constant_liar=True, n_startup_trials=2 * batch, seed=state
-            )
-    sampler: BaseSampler = fresh()(learned, random, known)
-    return sampler
+    state = int(np.random.SeedSequence([seed, batch]).generate_state(1)[0])
+    samplers, size = optuna.samplers, kind.batch
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna tells of its own experimental parts
+        match kind.name:
+            case "random":
+                return samplers.RandomSampler(seed=state)
+            case "qmc":
+                return samplers.QMCSampler(scramble=True, seed=seed % 2**32, warn_independent_sampling=False)
+            case "nsgaii":
+                return samplers.NSGAIISampler(population_size=size, seed=state)
+            case "nsgaiii":
+                return samplers.NSGAIIISampler(population_size=size, seed=state)
+            case "cmaes":
+                start: dict[str, Any] = {"source_trials": list(source)} if source else {}
+                return samplers.CmaEsSampler(
+                    popsize=size, seed=state, with_margin=True, warn_independent_sampling=False, **start
+                )
+            case "gp":
+                _one_thread()
+                return samplers.GPSampler(seed=state, deterministic_objective=True, warn_independent_sampling=False)
+        return samplers.TPESampler(
+            multivariate=True, group=True, constant_liar=True, n_startup_trials=2 * size, seed=state
+        )
 
 
-@cache
-def fresh() -> Any:
-    """Return the class of a sampler that draws again what is known: levers have few values, so it often is."""
-    import optuna  # noqa: PLC0415
+def _one_thread() -> None:
+    """Keep torch to one thread: sums in another order have other bits."""
+    import torch  # noqa: PLC0415
 
-    class Fresh(optuna.samplers.BaseSampler):
-        """Draws from ``learned``; from ``random`` when that proposes known points only."""
-
-        def __init__(self, learned: BaseSampler, random: BaseSampler, known: Known) -> None:
-            self.learned = learned
-            self.random = random
-            self.known = known
-            self.gave_up = False
-
-        def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
-            return self.learned.infer_relative_search_space(study, trial)
-
-        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
-            for _ in range(REDRAWS):
-                params = self.learned.sample_relative(study, trial, search_space)
-                if not self.known(params):
-                    return params
-            self.gave_up = True
-            return {}
-
-        def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
-            sampler = self.random if self.gave_up else self.learned
-            return sampler.sample_independent(study, trial, param_name, param_distribution)
-
-        def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
-            self.learned.after_trial(study, trial, state, values)
-
-    return Fresh
+    torch.set_num_threads(1)

@@ -1,147 +1,243 @@
-"""One Optuna study on disk: asking a batch, telling it, and finding again what was told before.
+"""One Optuna study: asking a batch, telling it, and finding again what was told before.
 
-The journal is a log of lines. A mark is left in it after every whole batch, and a search that is taken up again cuts
-the journal back to the last mark: the batch that was under way is asked anew, from the same state and with the same
-seeds, so a search that was killed anywhere, or extended, has the trials of one that ran through.
+The study that the sampler sees lives in memory. Batches are its steps: each has a sampler of its own seed, which sees
+the whole batches before it. A search that is taken up again puts the whole batches that were kept back into a fresh
+study, with what the sampler noted on trials and study, and asks the next batch as it was asked before; results that
+were kept of an unfinished batch answer it. A search that was killed anywhere, or extended, therefore has the trials of
+one that ran through, whatever the sampler and the storage.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import math
 import warnings
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sweep.errors import SweepError
 from sweep.search.exact import Found
 from sweep.search.goals import Score
+from sweep.search.limits import NO_DESIGN
+from sweep.search.passing import Filter
 from sweep.search.points import LeverSpace, Point
-from sweep.search.samplers import make_sampler
+from sweep.search.proposer import Rules, proposer
+from sweep.search.refine import refinements
+from sweep.search.samplers import Kind, make_sampler
+from sweep.search.storage import Kept
 from sweep.study import Objective
 
 if TYPE_CHECKING:
     import optuna
-    from optuna.storages import JournalStorage
+    from optuna.trial import FrozenTrial
 
-JOURNAL = "trials.journal"
-INFEASIBLE = "infeasible share"
-POINT = "point"
-MARK = "told in whole batches"
+POINT, SHARE, LEVERS, FROM = "point", "infeasible share", "levers", "from"
+NOTES = "study notes"
+STARTUP = 2
+"""Batches before the first refinement."""
+PENALTY = 1e30
+"""What CMA-ES, which knows no constraints, is told of an infeasible trial, times 1 plus its amounts: it ranks only."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Session:
-    """An Optuna study in the journal of a run's folder."""
+    """An Optuna study in memory and what is kept of it. ``limits`` are the names of the study's conditions."""
 
-    optuna_study: optuna.Study
+    kept: Kept
     levers: LeverSpace
-    sampler: str
+    filter: Filter
+    goals: tuple[Objective, ...]
+    limits: tuple[str, ...]
+    kind: Kind
     seed: int
     batch: int
+    _trials: list[Found] = field(default_factory=list)
+    _known: set[Point] = field(default_factory=set)
+    _pending: list[FrozenTrial] = field(default_factory=list)
+    _notes: dict[str, Any] = field(default_factory=dict)
 
-    @classmethod
-    def open(
-        cls, location: str, goals: Sequence[Objective], levers: LeverSpace, sampler: str, seed: int, batch: int
-    ) -> Session:
-        """Open the journal in a run's folder, or begin one. Raises ``SweepError`` when it cannot be read or written."""
+    def __post_init__(self) -> None:
         import optuna  # noqa: PLC0415
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        path, name = Path(location, JOURNAL), Path(location).name
-        try:
-            storage = _storage(path)
-            if any(study.study_name == name for study in storage.get_all_studies()):
-                found = optuna.load_study(study_name=name, storage=storage)
-            else:
-                directions = [goal.direction for goal in goals]
-                found = optuna.create_study(storage=storage, study_name=name, directions=directions)
-        except (OSError, ValueError, KeyError) as error:
-            raise SweepError(f"{path} cannot be used as the journal of a search: {error}") from error
-        return cls(found, levers, sampler, seed, batch)
+        self.study = optuna.create_study(directions=[goal.direction for goal in self.goals])
+        kept = self.kept.trials
+        self._source = [trial for trial in kept if FROM in trial.user_attrs]
+        whole = len(self._source) + (len(kept) - len(self._source)) // self.batch * self.batch
+        for trial in kept[:whole]:
+            self._restore(trial)
+        self._pending = kept[whole:]
+
+    def _restore(self, trial: FrozenTrial) -> None:
+        """Put a kept trial back into the study, with what the sampler noted."""
+        storage, study = self.study._storage, self.study._study_id  # noqa: SLF001 - the place of a sampler's notes
+        notes = trial.system_attrs.pop(NOTES, {})
+        storage.create_new_trial(study, template_trial=trial)
+        for key, value in notes.items():
+            storage.set_study_system_attr(study, key, value)
+        self._notes |= notes
+        self._trials.append(self._found(trial))
+        self._known.add(self._trials[-1].point)
 
     @property
-    def told(self) -> list[optuna.trial.FrozenTrial]:
-        """Finished trials in order."""
-        return [trial for trial in self.optuna_study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    def count(self) -> int:
+        """Number of trials of the whole batches that the search has told, without those it began with."""
+        return len(self._trials) - len(self._source)
 
-    def ask(self, count: int) -> list[tuple[optuna.Trial, Point]]:
-        """Return new trials with their points; each is drawn with a seed of its own."""
-        earlier = self.optuna_study.get_trials(deepcopy=False)
-        known = {_point(trial) for trial in earlier}
-        asked = []
-        for number in range(len(earlier), len(earlier) + count):
-            asked.append(self._ask(number, known))
-            known.add(asked[-1][1])
-        return asked
+    @property
+    def told(self) -> list[FrozenTrial]:
+        """Finished trials in order, those kept of an unfinished batch included."""
+        return [*self.study.get_trials(deepcopy=False), *self._pending]
 
-    def _ask(self, number: int, known: Collection[Point]) -> tuple[optuna.Trial, Point]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna tells of its own experimental and deprecated parts
-            self.optuna_study.sampler = make_sampler(
-                self.sampler, self.seed, number, self.batch, lambda params: self.levers.point(params) in known
-            )
-            trial = self.optuna_study.ask()
-            point = self.levers.suggest(trial, every_block=self.sampler == "nsgaii")
-        trial.set_user_attr(POINT, [point.block, *point.places])
-        return trial, point
+    @property
+    def answered(self) -> dict[Point, Score]:
+        """What is known of the points of whole batches."""
+        return {each.point: each.score for each in self._trials}
 
-    def tell(self, scores: Sequence[tuple[optuna.Trial, Score]]) -> None:
-        """Record what the trials of a batch reached."""
-        for trial, score in scores:
-            trial.set_constraint(INFEASIBLE, score.violation)
-            self.optuna_study.tell(trial, list(score.values))
-        told = len(self.told)
-        if told % self.batch == 0:
-            self.optuna_study.set_user_attr(MARK, told)
+    def batches(self) -> list[set[Point]]:
+        """Return the points of each whole batch; those that the search began with first, if it began with any."""
+        points = [each.point for each in self._trials]
+        begun = [set(points[: len(self._source)])] if self._source else []
+        starts = range(len(self._source), len(points), self.batch)
+        return [*begun, *(set(points[start : start + self.batch]) for start in starts)]
+
+    @property
+    def total(self) -> int:
+        """Number of trials that the search has told, those of an unfinished batch included."""
+        return self.count + len(self._pending)
+
+    @property
+    def next_batch(self) -> int:
+        """Number of the next batch; what the search began with is batch 0, if there is any."""
+        return self.count // self.batch + bool(self._source)
+
+    @property
+    def unfinished(self) -> set[Point]:
+        """Points of the batch that was not told to its end."""
+        return {self._found(trial).point for trial in self._pending}
 
     def found(self) -> list[Found]:
-        """Return what every told trial reached, in order."""
-        return [
-            Found(trial.number, _point(trial), Score(tuple(trial.values or ()), trial.constraints[INFEASIBLE]))
-            for trial in self.told
-        ]
+        """Return what every told trial reached, in order; those kept of an unfinished batch included."""
+        return [*self._trials, *(self._found(trial) for trial in self._pending)]
+
+    def begin_with(self, scores: Sequence[tuple[Point, Score]], run: str) -> None:
+        """Tell designs of a finished run as trials, before any other is asked."""
+        if self._trials or self._pending:
+            return
+        trials = [self._given(number, point, score, run) for number, (point, score) in enumerate(scores)]
+        self.kept.append(trials)
+        self._source = trials
+        for trial in trials:
+            self._restore(trial)
+
+    def _given(self, number: int, point: Point, score: Score, run: str) -> FrozenTrial:
+        """Return the trial that a design of another run stands for; the first ones are a genetic sampler's parents."""
+        import optuna  # noqa: PLC0415
+
+        params = self.levers.params_of(point)
+        if not self.kind.conditional:
+            for name, distribution in self.levers.distributions.items():
+                params.setdefault(name, getattr(distribution, "low", None) or _first(distribution))
+        given = optuna.trial.create_trial(
+            values=list(self._values(score)),
+            params=params,
+            distributions={name: self.levers.distributions[name] for name in params},
+            user_attrs=self._attributes(point, score) | {FROM: run},
+            constraints=dict(zip((NO_DESIGN, *self.limits), score.amounts, strict=True)),
+        )
+        if self.kind.genetic:
+            given.system_attrs[f"{self.kind.name.upper()}Sampler:generation"] = 0
+        given.number = number
+        return given
+
+    def ask(self, count: int) -> list[tuple[optuna.Trial, Point]]:
+        """Return the next trials with their points."""
+        number = self.count // self.batch
+        rules = Rules(self.kind, self.levers, self.filter, self._known)
+        random = np.random.default_rng([self.seed, number, 1])
+        asked = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna tells of its own experimental and deprecated parts
+            learned = make_sampler(self.kind, self.seed, number, self._source)
+            near = self._refinements(rules, number)
+            self.study.sampler = sampler = proposer()(learned, rules, random)
+            for _ in range(count):
+                sampler.given = near.pop() if near else None
+                if self.kind.conditional:
+                    point = self.levers.suggest(trial := self.study.ask(), every_block=False)
+                else:
+                    trial = self.study.ask(self.levers.distributions)
+                    point = sampler.proposed
+                self._known.add(point)
+                asked.append((trial, point))
+        return asked
+
+    def _refinements(self, rules: Rules, number: int) -> list[Point]:
+        """Return the points of a whole batch next to the best so far; a shorter one has the first of them."""
+        if not self.kind.learns or number < STARTUP:
+            return []
+        return refinements(self.levers, self._trials, self.goals, rules, self.batch // 2, (self.seed, number))
+
+    def tell(self, scores: Sequence[tuple[optuna.Trial, Point, Score]]) -> None:
+        """Record what the trials of a batch reached, in memory and then in the storage."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for trial, point, score in scores:
+                for name, amount in zip((NO_DESIGN, *self.limits), score.amounts, strict=True):
+                    trial.set_constraint(name, amount)
+                self.study.tell(trial, list(self._values(score)))
+                self._trials.append(Found(trial.number, point, score))
+        self._keep(len(scores))
+
+    def _keep(self, count: int) -> None:
+        told = self.study.get_trials(deepcopy=False)[-count:]
+        notes = self.study._storage.get_study_system_attrs(self.study._study_id)  # noqa: SLF001
+        fresh = {key: value for key, value in notes.items() if self._notes.get(key) != value}
+        self._notes |= fresh
+        for mine, theirs in zip(self._pending, told, strict=False):
+            if mine.params != theirs.params:
+                raise SweepError(
+                    f"trial {mine.number} of this search was proposed by another version of Optuna or of this program; "
+                    "begin anew with another --seed or --output"
+                )
+        reached = self._trials[-count:]
+        self.kept.append(
+            [
+                self._noted(trial, each, fresh if trial is told[-1] else {})
+                for trial, each in list(zip(told, reached, strict=True))[len(self._pending) :]
+            ]
+        )
+        self._pending = []
+
+    def _noted(self, trial: FrozenTrial, reached: Found, notes: dict[str, Any]) -> FrozenTrial:
+        """Return a trial as it is kept: with its design, and the last of a batch with what the sampler noted."""
+        trial = copy(trial)
+        trial.user_attrs = self._attributes(reached.point, reached.score)
+        if notes:
+            trial.system_attrs = trial.system_attrs | {NOTES: notes}
+        return trial
+
+    def _values(self, score: Score) -> tuple[float, ...]:
+        if self.kind.name != "cmaes" or score.feasible:
+            return score.values
+        sign = 1.0 if self.goals[0].direction == "minimize" else -1.0
+        return (sign * PENALTY * (1.0 + sum(max(amount, 0.0) for amount in score.amounts)),)
+
+    def _found(self, trial: FrozenTrial) -> Found:
+        block, *places = trial.user_attrs[POINT]
+        amounts = tuple(trial.constraints[name] for name in (NO_DESIGN, *self.limits))
+        share = trial.user_attrs[SHARE]
+        bad = tuple(math.inf if goal.direction == "minimize" else -math.inf for goal in self.goals)
+        values = bad if share > 0 else tuple(trial.values or ())
+        return Found(trial.number, Point(block, tuple(places)), Score(values, share, amounts))
+
+    def _attributes(self, point: Point, score: Score) -> dict[str, Any]:
+        levers = self.levers.values(point)
+        return {POINT: [point.block, *point.places], SHARE: score.violation, LEVERS: levers}
 
 
-def _point(trial: optuna.trial.FrozenTrial) -> Point:
-    block, *places = trial.user_attrs[POINT]
-    return Point(block, tuple(places))
-
-
-def rewind(location: str) -> None:
-    """Cut the journal of a search back to the end of its last whole batch, or to nothing."""
-    path = Path(location, JOURNAL)
-    if not path.exists():
-        return
-    end = kept = 0
-    with path.open("rb") as journal:
-        for line in journal:
-            end += len(line)
-            if _is_mark(line):
-                kept = end
-    if path.stat().st_size > kept:
-        os.truncate(path, kept)
-
-
-def _is_mark(line: bytes) -> bool:
-    if not line.endswith(b"\n") or MARK.encode() not in line:
-        return False
-    return MARK in json.loads(line).get("user_attr", {})
-
-
-def _storage(path: Path) -> JournalStorage:
-    from optuna.storages import JournalStorage  # noqa: PLC0415
-    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock  # noqa: PLC0415
-
-    class Locked(JournalFileSymlinkLock):
-        """No lock of the journal's own: the run's folder is locked, and a killed process leaves that lock free."""
-
-        def acquire(self) -> bool:
-            return True
-
-        def release(self) -> None:
-            return None
-
-    return JournalStorage(JournalFileBackend(str(path), Locked(str(path))))
+def _first(distribution: Any) -> Any:
+    return distribution.choices[0] if hasattr(distribution, "choices") else distribution.low

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import optuna
@@ -17,9 +16,16 @@ from sweep.dataset import verify
 from sweep.errors import Interrupted
 from sweep.search import Options, search
 
-SAMPLERS = ["tpe", "nsgaii", "random"]
+SAMPLERS = ["tpe", "nsgaii", "cmaes", "qmc", "random"]
 TRIALS = 30
 TWO_GOALS = WIDE + "keep: pareto [cost_per_token, time_to_train]\n"
+NUMBERS = WIDE.replace("[cloudmatrix384, gb200-nvl72]", "gb200-nvl72").replace(
+    "  cloudmatrix384: {staff_multiplier: {times: [1, 3]}}\n", ""
+)
+TEXTS = {"cmaes": NUMBERS, "nsgaiii": TWO_GOALS}
+"""Studies for samplers that do not take the usual one; others take ``WIDE``."""
+MOMENTS = 3
+"""How often a search is killed before it may end; ``benchmarks/search_resume.py`` kills each sampler 20 times."""
 
 DRIVER = """
 import sys, time
@@ -30,13 +36,14 @@ import sweep.engine.rows
 from sweep.search import Options, search
 
 def slow(known):
-    time.sleep(0.02)
+    time.sleep(0.004)
     return tiny_model(known)
 
 sweep.engine.rows.evaluate = slow
 folder = Path({folder!r})
 study, catalogue = tiny_study(folder, (folder / "study.yaml").read_text())
-search(study, catalogue, folder / "out", {trials}, Options({sampler!r}, batch=8))
+print("ready", flush=True)
+search(study, catalogue, folder / "out", {trials}, Options({sampler!r}, batch=8), storage={storage!r})
 """
 
 
@@ -45,9 +52,9 @@ def _small_model(monkeypatch):
     monkeypatch.setattr("sweep.engine.rows.evaluate", tiny_model)
 
 
-def searched(folder, sampler, trials=TRIALS, seed=0, progress=None, text=WIDE):
+def searched(folder, sampler, trials=TRIALS, seed=0, progress=None, text=None):
     folder.mkdir(exist_ok=True)
-    study, catalogue = tiny_study(folder, text)
+    study, catalogue = tiny_study(folder, text or TEXTS.get(sampler, WIDE))
     return search(study, catalogue, folder / "out", trials, Options(sampler, seed, batch=8), progress=progress)
 
 
@@ -95,43 +102,55 @@ def test_stopped_and_finished_equals_uninterrupted(tmp_path, sampler):
     same(searched(tmp_path / "b", sampler), whole)
 
 
-def test_two_goals_extended_equal_uninterrupted(tmp_path):
-    whole = searched(tmp_path / "a", "auto", text=TWO_GOALS)
-    searched(tmp_path / "b", "auto", 21, text=TWO_GOALS)
-    same(searched(tmp_path / "b", "auto", text=TWO_GOALS), whole)
+@pytest.mark.parametrize("sampler", ["auto", "nsgaiii", "tpe"])
+def test_two_goals_extended_equal_uninterrupted(tmp_path, sampler):
+    whole = searched(tmp_path / "a", sampler, 44, text=TWO_GOALS)
+    for first in (11, 29):
+        searched(tmp_path / "b", sampler, first, text=TWO_GOALS)
+    same(searched(tmp_path / "b", sampler, 44, text=TWO_GOALS), whole)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_killed_within_a_batch_and_finished_equals_uninterrupted(tmp_path, sampler):
-    whole = searched(tmp_path / "a", sampler)
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "study.yaml").write_text(WIDE)
+def killed(folder, sampler, seconds, text, trials=TRIALS, storage=None):
+    """Start a search and kill it so many seconds after it began; return whether it had ended before."""
+    folder.mkdir(exist_ok=True)
+    (folder / "study.yaml").write_text(text)
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-    code = DRIVER.format(paths=paths, folder=str(tmp_path / "b"), trials=TRIALS, sampler=sampler)
-    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": "7"})
-    try:
-        wait_for_open_trials(process, tmp_path / "b", at_least=19)
-        process.send_signal(signal.SIGKILL)
-    finally:
-        process.kill()
-        process.wait()
-    (folder,) = (path for path in (tmp_path / "b").glob("out/*/*") if not path.is_symlink())
-    assert any(trial[-1] == "RUNNING" for trial in told(folder))
-    same(searched(tmp_path / "b", sampler), whole)
+    code = DRIVER.format(paths=paths, folder=str(folder), trials=trials, sampler=sampler, storage=storage)
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            return False
+    return True
 
 
-def wait_for_open_trials(process, folder, at_least):
-    """Wait until a batch is asked, and not yet told."""
-    deadline = time.monotonic() + 60
-    while True:
-        assert process.poll() is None, "the search ended before it could be killed"
-        assert time.monotonic() < deadline
-        lines = [line for path in folder.glob("out/*/*/trials.journal") for line in path.read_bytes().splitlines()]
-        asked = sum(b'"op_code":4,' in line for line in lines)
-        finished = sum(b'"op_code":6,' in line for line in lines)
-        if asked >= at_least and asked > finished:
-            return
-        time.sleep(0.002)
+def killed_and_finished(folder, sampler, moments, text, trials=TRIALS):
+    """The trials told after each kill, and the result of the search that was then let run to its end.
+
+    Every kill comes later than the last, so that the moments spread over the whole search.
+    """
+    told_after = []
+    for moment in range(1, moments + 1):
+        ended = killed(folder, sampler, 0.6 + 0.15 * moment, text, trials)
+        journals = list(folder.glob("out/*/search-*/trials.journal"))
+        told_after.append(len(told(journals[0].parent)) if journals and journals[0].stat().st_size else 0)
+        if ended:
+            break
+    return told_after, searched(folder, sampler, trials, text=text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", [*SAMPLERS, "nsgaiii"])
+def test_killed_again_and_again_and_finished_equals_uninterrupted(tmp_path, sampler):
+    text = TEXTS.get(sampler, WIDE)
+    whole = searched(tmp_path / "a", sampler, 96, text=text)
+    told_after, rest = killed_and_finished(tmp_path / "b", sampler, MOMENTS, text, 96)
+    assert told_after == sorted(told_after)  # nothing that was told is lost
+    assert [trial[0] for trial in told(rest.run.location)] == list(range(96))  # and nothing doubled
+    same(rest, whole)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.999])

@@ -1,0 +1,103 @@
+"""One scenario of a study by name: ``nominal``, or one given by values such as ``power_price=0.08, region=us-texas``.
+
+The nominal point of a scenario axis is its middle one (of two, the earlier) when its values are ordered numbers, the
+one nearest to 1 when they are multipliers, and its first one otherwise. What a scenario does not name stands there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.quantities import quantities
+from sweep.errors import StudyError, nearest
+from sweep.search.points import LeverSpace, ordered
+from sweep.space import Axis, Block, zip_axis
+from sweep.text import number
+from sweep.units import UnitError, convert
+
+NOMINAL = "nominal"
+OPTION = "--over"
+CLOSE = 1e-9
+"""Relative distance within which a value on the command line is that of an axis."""
+MOST_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """The place on every scenario axis, by the offset of its block and the names of the axis."""
+
+    text: str
+    places: Mapping[tuple[int, tuple[str, ...]], int]
+
+    def point(self, block: Block, axis: Axis, levers: LeverSpace) -> Axis:
+        """Return a scenario axis with the one point of this scenario; a lever axis as it is."""
+        if levers.is_lever(axis):
+            return axis
+        place = self.place(block, axis)
+        return zip_axis({name: [axis.value(name, place)] for name in axis.names}, axis.times)
+
+    def place(self, block: Block, axis: Axis) -> int:
+        """Return the place of this scenario on an axis of a block."""
+        return self.places[block.offset, axis.names]
+
+
+def named(text: str, levers: LeverSpace) -> Scenario:
+    """Return the scenario that a text names. Raises ``StudyError`` when the study has no such scenario."""
+    wanted = {} if text == NOMINAL else _values(text)
+    axes = [(block, axis) for block in levers.space.blocks for axis in block.axes if not levers.is_lever(axis)]
+    known = {name for _, axis in axes for name in axis.names}
+    for name in wanted:
+        if name not in known:
+            raise StudyError.at(f"{name} is no scenario of this study{nearest(name, known)}", OPTION)
+    return Scenario(text, {(block.offset, axis.names): _place(axis, wanted) for block, axis in axes})
+
+
+def _values(text: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(name.strip() and value.strip() for name, _, value in pairs):
+        message = f"{text!r} is none of expected, worst, regret, nominal, and no scenario such as power_price=0.08"
+        raise StudyError.at(message, OPTION)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _place(axis: Axis, wanted: Mapping[str, str]) -> int:
+    """Return the place that has all wanted values that the axis holds; the nominal one when it holds none of them."""
+    here = {name: wanted[name] for name in axis.names if name in wanted}
+    if not here:
+        return _nominal(axis)
+    fitting = set.intersection(*(_fitting(axis, name, value) for name, value in here.items()))
+    if not fitting:
+        shown = ", ".join(f"{name} = {value}" for name, value in here.items())
+        raise StudyError.at(f"no scenario of this study has {shown}; it has {_held(axis, here)}", OPTION)
+    return min(fitting)
+
+
+def _fitting(axis: Axis, name: str, text: str) -> set[int]:
+    values = axis.values(name, 0, axis.size)
+    if values.dtype.kind not in "if":
+        return set(np.flatnonzero(values == text).tolist())
+    quantity = quantities().get(name)
+    unit = quantity.unit if quantity is not None and name not in axis.times else ""
+    try:
+        wanted = convert(text, unit)
+    except UnitError as error:
+        raise StudyError.at(f"{name} = {text}: {error}; it is in {unit or 'a pure number'}", OPTION) from error
+    return set(np.flatnonzero(np.isclose(values, wanted, rtol=CLOSE, atol=0)).tolist())
+
+
+def _held(axis: Axis, names: Iterable[str]) -> str:
+    held = []
+    for name in names:
+        values = dict.fromkeys(number(value) for value in axis.values(name, 0, min(axis.size, MOST_SHOWN)).tolist())
+        held.append(f"{name} {', '.join(values)}{', ...' if axis.size > MOST_SHOWN else ''}")
+    return "; ".join(held)
+
+
+def _nominal(axis: Axis) -> int:
+    values = axis.values(axis.names[-1], 0, axis.size)
+    if axis.times and values.dtype.kind in "if":
+        return int(np.argmin(np.abs(values - 1.0)))
+    return (axis.size - 1) // 2 if ordered(axis) else 0

@@ -1,0 +1,117 @@
+"""The objective over scenarios: one by name, and the largest regret."""
+
+import numpy as np
+import pytest
+from test_search import SMALL, WIDE, levers_of
+from tiny_study import tiny_model, tiny_study
+
+from sweep.dataset import verify
+from sweep.engine import run
+from sweep.errors import StudyError
+from sweep.search import Options, search
+from sweep.search.points import LeverSpace
+from sweep.search.scenarios import named
+
+COMMON = ("power_price", "region", "wacc", "utilisation")
+
+
+@pytest.fixture(autouse=True)
+def _small_model(monkeypatch):
+    monkeypatch.setattr("sweep.engine.rows.evaluate", tiny_model)
+
+
+def sweep_rows(folder):
+    return run(*tiny_study(folder, WIDE), folder / "sweep", in_process=True).run.arrow().to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("over", "fixed"),
+    [
+        ("nominal", {"power_price": 0.11, "region": "own", "wacc": 0.05, "staff_multiplier_times": 1.0}),
+        ("power_price=0.08, region=us-texas", {"power_price": 0.08, "region": "us-texas", "wacc": 0.05}),
+        ("power_price=80 USD/MWh,staff_multiplier=3", {"power_price": 0.08, "region": "own", "wacc": 0.05}),
+    ],
+)
+def test_a_named_scenario_is_that_of_the_sweep(tmp_path, over, fixed):
+    result = search(*tiny_study(tmp_path, WIDE), tmp_path / "out", 32, Options(batch=8, over=over))
+    staff = 3.0 if "staff" in over else 1.0
+    rows = {
+        (row["system"], row["domains"], row["scale_up_bandwidth_times"]): row
+        for row in sweep_rows(tmp_path)
+        if all(row[name] == value for name, value in fixed.items())
+        and row["staff_multiplier_times"] == (staff if row["system"] == "cloudmatrix384" else 1.0)
+    }
+    assert verify(result.run) == []
+    assert result.scenarios == (1,)
+    for row in result.run.arrow().to_pylist():
+        assert row == rows[row["system"], row["domains"], row["scale_up_bandwidth_times"]]
+    for each in result.found:
+        row = rows[levers_of(result, each)]
+        assert each.feasible == (row["status"] == "ok")
+        if each.feasible:
+            assert each.score.values == (row["cost_per_token"],)
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ("expectde", "none of expected, worst, regret, nominal"),
+        ("power_prise=0.08", "no scenario of this study; did you mean power_price"),
+        ("power_price=0.081", "no scenario.*it has power_price 0.02, 0.05"),
+        ("power_price=3 MW", "cannot be converted"),
+    ],
+)
+def test_a_scenario_that_is_none_is_one_sentence(tmp_path, over, message):
+    study, _ = tiny_study(tmp_path, WIDE)
+    with pytest.raises(StudyError, match=message):
+        named(over, LeverSpace(study))
+
+
+def regrets(rows):
+    """Largest regret by levers, by plain loops: what one system owns leaves the others as they are."""
+    ok = [row for row in rows if row["status"] == "ok"]
+    found = {}
+    for row in rows:
+        rivals = [
+            other["cost_per_token"]
+            for other in ok
+            if all(other[name] == row[name] for name in COMMON)
+            and (other["system"] != row["system"] or other["staff_multiplier_times"] == row["staff_multiplier_times"])
+        ]
+        best = min(rivals)
+        value = (row["cost_per_token"] - best) / best if row["status"] == "ok" else np.inf
+        key = (row["system"], row["domains"], row["scale_up_bandwidth_times"])
+        found[key] = max(found.get(key, -np.inf), value)
+    return found
+
+
+def test_the_largest_regret_is_that_of_plain_loops(tmp_path):
+    text = WIDE.replace("steps: 7", "steps: 2").replace("[1, 2, 3, 5, 8, 13]", "[1, 2, 3]")
+    rows = run(*tiny_study(tmp_path, text), tmp_path / "sweep", in_process=True).run.arrow().to_pylist()
+    expected = regrets(rows)
+    result = search(*tiny_study(tmp_path, text), tmp_path / "out", 40, Options(batch=8, over="regret"))
+    assert [goal.name for goal in result.goals] == ["cost_per_token_regret"]
+    for each in result.found:
+        assert each.score.values[0] == pytest.approx(expected[levers_of(result, each)], rel=1e-12)
+    assert result.best[0].score.values[0] == pytest.approx(min(expected[levers_of(result, e)] for e in result.found))
+    assert all(value >= 0 for value in expected.values())
+
+
+def test_a_regret_against_a_sample_is_repeatable(tmp_path, monkeypatch):
+    monkeypatch.setattr("sweep.search.reference.REFERENCE_ROWS", 10 * 56)
+    options = Options(batch=8, over="regret")
+    one, two = (search(*tiny_study(tmp_path, WIDE), tmp_path / name, 16, options) for name in ("a", "b"))
+    assert one.found == two.found
+    assert any(each.feasible for each in one.found)
+
+
+def test_checks_do_not_go_with_regrets(tmp_path):
+    with pytest.raises(StudyError, match="not known for regrets"):
+        search(*tiny_study(tmp_path, WIDE), tmp_path / "out", 8, Options(over="regret"), verify=True)
+
+
+def test_a_named_scenario_can_be_verified(tmp_path):
+    result = search(*tiny_study(tmp_path, WIDE), tmp_path / "out", 72, Options(batch=8, over="nominal"), verify=True)
+    assert result.exact
+    assert result.regret == pytest.approx(0, abs=1e-9)
+    assert SMALL.over == "expected"
