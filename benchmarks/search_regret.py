@@ -22,8 +22,8 @@ import numpy as np
 
 from sweep.search.batch import Evaluator
 from sweep.search.cells import cell_blocks
-from sweep.search.enumeration import Proof, enumerated
 from sweep.search.curves import missing
+from sweep.search.enumeration import Proof, enumerated
 from sweep.search.exact import Found, front
 from sweep.search.goals import Score, goals_of, score
 from sweep.search.points import LeverSpace, Point

@@ -58,13 +58,14 @@ def make_sampler(name: str, seed: int, trial: int, batch: int, known: Known) -> 
     return sampler
 
 
-def fixed(params: Mapping[str, Any], base: BaseSampler) -> BaseSampler:
-    """Return the sampler that gives these parameters, and others as ``base`` does."""
+def fixed(params: Mapping[str, Any], seed: int, trial: int) -> BaseSampler:
+    """Return the sampler of one trial that gives these parameters, and any others at random."""
     import optuna  # noqa: PLC0415
 
+    state = int(np.random.SeedSequence([seed, trial]).generate_state(1)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return optuna.samplers.PartialFixedSampler(dict(params), base)
+        return optuna.samplers.PartialFixedSampler(dict(params), optuna.samplers.RandomSampler(seed=state))
 
 
 @cache

@@ -91,11 +91,13 @@ class Session:
     def _ask(self, number: int, known: Collection[Point], near: Point | None) -> tuple[optuna.Trial, Point]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Optuna tells of its own experimental and deprecated parts
-            self.optuna_study.sampler = make_sampler(
-                self.sampler, self.seed, number, self.batch, lambda params: self.levers.point(params) in known
+            self.optuna_study.sampler = (
+                make_sampler(
+                    self.sampler, self.seed, number, self.batch, lambda params: self.levers.point(params) in known
+                )
+                if near is None
+                else fixed(self.levers.params_of(near), self.seed, number)
             )
-            if near is not None:
-                self.optuna_study.sampler = fixed(self.levers.params_of(near), self.optuna_study.sampler)
             trial = self.optuna_study.ask()
             point = self.levers.suggest(trial, every_block=self.sampler == "nsgaii")
         trial.set_user_attr(POINT, [point.block, *point.places])
