@@ -1,11 +1,13 @@
 """Different near-optimal designs, neighbours, prices of limits and regret curves, on a stand-in for the model."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 from tiny_study import TINY, tiny_model, tiny_study
 
+from sweep.cli.app import cli
 from sweep.engine.prepare import first_manifest
 from sweep.search.batch import Evaluator
 from sweep.search.curves import curve, first_within
@@ -158,3 +160,43 @@ def test_a_curve_holds_the_trials_that_came_nearer():
     assert [step.missing for step in steps] == pytest.approx([1, 0.005, 0])
     assert first_within(steps).trials == 4
     assert first_within(steps[:1]) is None
+
+
+def test_the_command_prints_proof_near_designs_and_prices(tmp_path, capfd):
+    (tmp_path / "tiny.yaml").write_text(WIDE)
+    arguments = ["optimize", str(tmp_path / "tiny.yaml"), "--trials", "32", "-o", str(tmp_path / "out"), "--verify"]
+    arguments += ["--within", "20%", "--prices", "--curve", str(tmp_path / "curve.svg")]
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+    said = capfd.readouterr()
+    assert left.value.code == 0, said.err
+    assert "structural cells" in said.out
+    assert "Within 1 % of the optimum after" in said.out
+    assert "Near-optimal designs, as different as possible" in said.out
+    assert "facility_power <= 8.8 MW  " in said.out
+    assert (tmp_path / "curve.svg").read_text().startswith("<?xml")
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, "--json"])
+    data = json.loads(capfd.readouterr().out)
+    assert data["proof"]["complete"]
+    assert data["proof"]["solved"] + data["proof"]["ruled_out"] == data["proof"]["cells"]
+    assert data["curve"][-1]["missing"] == data["regret"]
+    assert data["prices"][0]["saving"] > 0
+    assert data["near"][0]["goal"] == pytest.approx(data["exact"][0]["goals"]["time_to_train"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--within", "five"], "'five' is no percentage; write one such as 5%"),
+        (["--within", "0%"], "must be above 0% and at most 100%"),
+        (["--curve", "curve.svg"], "give --verify as well"),
+        (["--verify", "--curve", "curve.gif"], "one of the suffixes .png, .svg"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_sentence(tmp_path, capfd, options, message):
+    (tmp_path / "tiny.yaml").write_text(WIDE)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["optimize", str(tmp_path / "tiny.yaml"), *options])
+    assert left.value.code == 2
+    assert message in " ".join(capfd.readouterr().err.split())
