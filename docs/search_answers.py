@@ -87,7 +87,7 @@ def deepseek(folder: str) -> str:
     systems = ("gb300-nvl72", "gb200-nvl72", "dgx-b200", "dgx-h200", "dgx-h100", "cloudmatrix384", "hgx-h20")
     rows = []
     for system in systems:
-        result, *_ = asked("cheapest-deepseek-r1-50ms", folder, f"levers.system=[{system}]")
+        result, *_ = asked("cheapest-deepseek-r1-50ms", folder, f"where=system == '{system}'")
         best = best_of(result)
         names = ("domains", "speculative_tokens", "scale_up_bandwidth_times", "scale_out_bandwidth_times")
         if best is None:
