@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 
 from sweep.search.cells import cell_blocks
+from sweep.search.curves import missing
 from sweep.search.enumeration import Proof, enumerated
-from sweep.search.exact import Found, front, hypervolume_ratio
+from sweep.search.exact import Found, front
 from sweep.search.goals import Score, score
 from sweep.search.points import Point
 from sweep.search.storage import open_kept
 from sweep.search.task import Options, search_identity, task_of
-from sweep.study import Objective, open_study
+from sweep.study import open_study
 
 SPACES = Path(__file__).parent / "search_spaces"
 NAMES = ("performance", "constrained", "conditional", "serving", "two-goals", "two-goals-constrained")
@@ -51,42 +52,35 @@ class Bench:
         """Enumerate the space."""
         return enumerated(self.evaluator, self.goals, "expected")
 
-    def search(self, sampler: str, seed: int, trials: int, proof: Proof) -> list[float]:
-        """Return the regret (one goal) or the missing hypervolume (several) after every trial of a search."""
+    def search(self, sampler: str, seed: int, trials: int, proof: Proof, stop: float) -> list[float]:
+        """Return the regret (one goal) or the missing hypervolume (several) after every trial, as of its batch's end.
+
+        It ends early where no more than ``stop`` is missing.
+        """
         curve: list[float] = []
+        best: tuple[Found, ...] = ()
         task = task_of(self.study, self.catalogue, Options(sampler, seed))
         batch = task.kind.batch
         with tempfile.TemporaryDirectory() as folder:
             session = task.session(open_kept(folder, "regret", task.directions(), None))
-            found: list[Found] = []
-            while len(found) < trials and (not curve or curve[-1] > 0):
-                asked = session.ask(min(batch, trials - len(found)))
+            while len(curve) < trials and (not curve or curve[-1] > stop):
+                asked = session.ask(min(batch, trials - len(curve)))
                 new = {point for _, point in asked} - self.scores.keys()
                 for point, rows in self.evaluator.measuring().rows(new):
                     self.scores[point] = score(rows, self.goals, "expected", self.limits)
                 session.tell([(trial, point, self.scores[point]) for trial, point in asked])
-                found += [Found(trial.number, point, self.scores[point]) for trial, point in asked]
-                curve += [missing(found, proof, self.goals)] * len(asked)
+                new_found = [Found(trial.number, point, self.scores[point]) for trial, point in asked]
+                best = front([*best, *new_found], self.goals)
+                curve += [missing(best, proof.best, self.goals) if best else 1.0] * len(asked)
         return curve
 
 
-def missing(found: Sequence[Found], proof: Proof, goals: Sequence[Objective]) -> float:
-    """Return regret, or one less the hypervolume ratio; 1 when nothing is feasible."""
-    best = front(found, goals)
-    if not best:
-        return 1.0
-    if len(goals) > 1:
-        return max(1 - (hypervolume_ratio(best, proof.best, goals) or 0.0), 0.0)
-    reached, optimum = best[0].score.values[0], proof.best[0].score.values[0]
-    return abs(reached - optimum) / abs(optimum)
-
-
 def reached(curve: Sequence[float], limit: float) -> int | None:
-    """Return the trials after which a curve stays within a limit."""
+    """Return the trials after which a curve comes within a limit."""
     return next((place + 1 for place, value in enumerate(curve) if value <= limit), None)
 
 
-def measure(name: str, seeds: int, trials: int, samplers: Sequence[str]) -> dict[str, Any]:
+def measure(name: str, seeds: int, trials: int, samplers: Sequence[str], *, stop: bool) -> dict[str, Any]:
     """Return the figures of one space."""
     bench = Bench(name)
     proof = bench.exact()
@@ -101,7 +95,7 @@ def measure(name: str, seeds: int, trials: int, samplers: Sequence[str]) -> dict
     limit = 1 - HYPERVOLUME if several else REGRET
     for sampler in samplers:
         started = time.perf_counter()
-        curves = [bench.search(sampler, seed, trials, proof) for seed in range(seeds)]
+        curves = [bench.search(sampler, seed, trials, proof, limit if stop else 0.0) for seed in range(seeds)]
         needed = [reached(curve, limit) for curve in curves]
         good = [each for each in needed if each is not None]
         out[sampler] = {
@@ -117,15 +111,16 @@ def measure(name: str, seeds: int, trials: int, samplers: Sequence[str]) -> dict
 def main() -> None:
     """Measure the spaces named on the command line and print one JSON line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("spaces", nargs="*", choices=[*NAMES, []], default=NAMES)
+    parser.add_argument("spaces", nargs="*", metavar="SPACE", help=", ".join(NAMES))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--sampler", action="append")
     parser.add_argument("--exact", action="store_true", help="enumerate only")
+    parser.add_argument("--stop", action="store_true", help="end a search that has come within the limit")
     given = parser.parse_args()
-    for name in given.spaces:
+    for name in given.spaces or NAMES:
         samplers = [] if given.exact else given.sampler or ["auto"]
-        print(json.dumps(measure(name, given.seeds, given.trials, samplers)), flush=True)
+        print(json.dumps(measure(name, given.seeds, given.trials, samplers, stop=given.stop)), flush=True)
 
 
 if __name__ == "__main__":

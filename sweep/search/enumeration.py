@@ -21,8 +21,9 @@ from sweep.search.exact import Found, front
 from sweep.search.goals import Over, score
 from sweep.study import Objective
 
-UNBOUNDED_ROWS = 200_000
-"""A space of fewer rows is solved without bounds: they would take longer than they save."""
+UNBOUNDED_ROWS = 20_000
+UNBOUNDED_CELLS = 128
+"""A space of no more rows and cells is solved without bounds: they would take longer than they save."""
 SECONDS = 600.0
 WITHIN = 0.05
 KEPT = 1_000_000
@@ -162,7 +163,7 @@ def enumerated(
     known
         Designs that a search has found: cells that cannot be better are skipped from the start.
     bounded
-        Whether cells are bounded first; spaces of more than ``UNBOUNDED_ROWS`` rows unless said otherwise.
+        Whether cells are bounded first; those of large spaces are unless said otherwise.
     progress
         Called with the designs done and their number.
     """
@@ -202,7 +203,8 @@ class _Enumeration:
     def run(self, *, bounded: bool | None) -> Proof:
         """Bound, sort, solve."""
         rows = sum(block.cells * block.designs * block.scenarios for block in self.blocks)
-        bounded = rows > UNBOUNDED_ROWS if bounded is None else bounded
+        large = rows > UNBOUNDED_ROWS or sum(block.cells for block in self.blocks) > UNBOUNDED_CELLS
+        bounded = large if bounded is None else bounded
         numbers = np.concatenate([np.full(block.cells, block.number) for block in self.blocks])
         cells = np.concatenate([np.arange(block.cells) for block in self.blocks])
         bounds = np.full((len(self.goals), cells.size), -np.inf)

@@ -14,6 +14,20 @@ from sweep.study import open_study
 
 QUERY = re.compile(r'supernode query (\S+) "([^"]+)"')
 FEW = {
+    "cheapest-deepseek-r1-50ms": {
+        "levers.domains": "[4]",
+        **{f"levers.{node}.domains": "[8]" for node in ("dgx-b200", "dgx-h200", "dgx-h100", "hgx-h20")},
+        "levers.speculative_tokens": "[1]",
+        "levers.scale_up_bandwidth": "{times: [1]}",
+        "levers.scale_out_bandwidth": "{times: [1]}",
+        "levers.oversubscription": "[1]",
+    },
+    "cheapest-llama-405b": {
+        "levers.domains": "[64]",
+        "levers.cloudmatrix384.domains": "[16]",
+        **{f"levers.{node}.domains": "[1024]" for node in ("dgx-b200", "dgx-h200", "dgx-h100", "hgx-h20")},
+        "require": "[facility_power <= 50 MW]",
+    },
     "cloudmatrix-910b-variant": {"levers.domains": "[16]", "levers.gb200-nvl72.domains": "[16]"},
     "cloudmatrix384-vs-gb200-nvl72": {
         "levers.domains": "[11]",
@@ -35,6 +49,12 @@ FEW = {
         "scenarios.power_price": "[0.06]",
     },
     "nvl72-scale-out-16k": {"levers.domains": "[1, 228]", "levers.cloudmatrix384.domains": "[42]"},
+    "own-supernode": {
+        "levers.scale_up_bandwidth": "{times: [1]}",
+        "levers.scale_out_bandwidth": "{times: [1]}",
+        "levers.oversubscription": "[1]",
+        "levers.hbm_capacity": "{times: [1]}",
+    },
     "serving-deepseek-r1": {"scenarios.power_price": "[0.06]", "scenarios.kv_bytes": "[1]"},
 }
 """What makes each study small; all its systems, workloads and other axes stay."""
