@@ -8,9 +8,12 @@ beyond ``NOISE``, so that a fault in a row does not bend the constants.
 
 Runs of one source on one chip share software, drivers and clocks, so that a hundred of them say little more about the
 next source than ten. The error of a run is therefore that of its source on the chip, a random effect with the spread
-``SOURCE_SPREAD``, plus its own: how runs of a source differ counts run by run, their mean counts once. The deviation of
-a source is the mean of its errors, shrunk to zero as its runs are few (the posterior mean of a normal effect), and is
-thrown away after the fit: nothing that is shipped knows a source.
+``SOURCE_SPREAD`` (of dense models; mixtures apart, with ``MIXTURE_SPREAD``), plus its own: how runs of a source differ
+counts run by run, their mean counts once. The deviation of a source is the mean of its errors, shrunk to zero as its
+runs are few (the posterior mean of a normal effect), and is thrown away after the fit: nothing that is shipped knows a
+source. Where a single source is all that is known of a chip in a number format, its deviation cannot be told from the
+chip's, and nobody else will correct it: there the rate is moved at the end until the mean of its dense runs is met, as
+far as the spreads of rate and source let it (``settled``).
 """
 
 from __future__ import annotations
@@ -46,11 +49,21 @@ TRANSFERRED_SPREAD: Final = 0.2
 SOURCE_SPREAD: Final = 0.05
 """Spread of the deviations of sources: 5 %, as machines and clocks (``MEASURED_SPREAD``) differ."""
 
+MIXTURE_SPREAD: Final = 0.2
+"""The same for mixtures of experts, whose host work and exchange differ far more from one software to the next: such
+runs say little of the matrix products of a chip."""
+
 GROSS: Final = 0.5
 """Error of a run, as a logarithm, from which on it is a fault of the row and says nothing of its source."""
 
 RATE_LIMIT: Final = 0.7
 """Largest logarithm of a rate."""
+
+SETTLING: Final = 6
+"""Newton steps that move the rates of chips with one source; they change by less than 1e-4 in the last."""
+
+RATE_STEP: Final = 1e-3
+"""Difference over which the slope of an error by a rate is taken."""
 
 Class = tuple[str, str]
 """A chip of the catalogue, by its system, and a family of number formats."""
@@ -96,8 +109,8 @@ def ranges(runs: Stack, cases: int, total: Array) -> tuple[Array, Array]:
 
 
 def source_of(case: Case) -> tuple[str, ...]:
-    """Return what runs have in common beside the model: their source, on one chip in one family of number formats."""
-    return (case.source, *class_of(case))
+    """Return what runs have in common: their source, on one chip, in one family of number formats, dense or not."""
+    return (case.source, "mixture" if case.moe else "dense", *class_of(case))
 
 
 def _soft(away: Array) -> Array:
@@ -125,7 +138,12 @@ class Problem:
         self._spread = np.asarray([row.spread for row in table])
         sources = sorted({source_of(case) for case in cases})
         self._sources = len(sources)
+        self._source_spread = np.asarray([MIXTURE_SPREAD if "mixture" in one else SOURCE_SPREAD for one in sources])
         self._source = np.asarray([sources.index(source_of(case)) for case in cases])
+        self._class_of_source = np.zeros(len(sources), dtype=np.int64)
+        self._class_of_source[self._source] = self._class
+        self._name = np.asarray([case.source for case in cases])
+        self._dense = np.asarray([not case.moe for case in cases])
         self._weight = np.asarray([_weight(case) for case in cases])
 
     def start(self) -> Array:
@@ -141,16 +159,20 @@ class Problem:
 
     def _residuals(self, unknowns: Array, kept: NDArray[np.bool_]) -> Array:
         values, rates = unknowns[: self._prior.size], unknowns[self._prior.size :]
-        factor = np.exp(rates)[self._class][self._runs.owner]
-        _, step = evaluate(self._runs, self.fit_of(unknowns).coefficients, factor)
-        low, high = ranges(self._runs, len(self._cases), step.total)
-        beyond = np.where(self._seconds < low, low, np.where(self._seconds > high, high, self._seconds))
-        error = np.log(beyond / self._seconds)[kept]
+        error = self._errors(unknowns)[kept]
         shared = self._deviations(error, kept)
         own = _soft((error - shared[self._source[kept]]) * self._weight[kept] / NOISE)
         positive = self._low > 0.0
         away = np.where(positive, np.log(np.where(positive, values, 1.0)), values - 1.0) / self._spread
-        return np.concatenate([own, shared / SOURCE_SPREAD, away, rates / self._rate_spread])
+        return np.concatenate([own, shared / self._source_spread, away, rates / self._rate_spread])
+
+    def _errors(self, unknowns: Array) -> Array:
+        """Return the logarithm of predicted over measured time of every case; 0 inside its range."""
+        factor = np.exp(unknowns[self._prior.size :])[self._class][self._runs.owner]
+        _, step = evaluate(self._runs, self.fit_of(unknowns).coefficients, factor)
+        low, high = ranges(self._runs, len(self._cases), step.total)
+        beyond = np.where(self._seconds < low, low, np.where(self._seconds > high, high, self._seconds))
+        return np.asarray(np.log(beyond / self._seconds))
 
     def _deviations(self, error: Array, kept: NDArray[np.bool_]) -> Array:
         """Return the deviation of every source from the logarithmic errors of the runs that are kept.
@@ -158,11 +180,11 @@ class Problem:
         The posterior mean of a normal effect of spread ``SOURCE_SPREAD`` under noise of ``NOISE`` over the weight; a
         run that is grossly off has no say.
         """
-        trust = self._weight[kept] ** 2 / (1.0 + (error / GROSS) ** 4)
+        trust = _trust(error, self._weight[kept])
         source = self._source[kept]
         total = np.bincount(source, trust * error, self._sources)
         amount = np.bincount(source, trust, self._sources)
-        return np.asarray(total / (amount + (NOISE / SOURCE_SPREAD) ** 2))
+        return np.asarray(total / (amount + (NOISE / self._source_spread) ** 2))
 
     def solve(self, kept: NDArray[np.bool_], start: Array, evaluations: int) -> Array:
         """Fit the unknowns to the cases that are kept, from ``start``; ``evaluations`` bounds the steps of the fit."""
@@ -182,7 +204,48 @@ class Problem:
             max_nfev=evaluations,
             args=(kept,),
         )
-        return np.asarray(found.x)
+        return self.settled(np.asarray(found.x), kept)
+
+    def settled(self, unknowns: Array, kept: NDArray[np.bool_]) -> Array:
+        """Return unknowns with the rates of chips that one source alone measured moved to the mean of its runs.
+
+        Each minimises ``mean^2 / (SOURCE_SPREAD^2 + NOISE^2 / n) + rate^2 / spread^2`` over the logarithm of the rate,
+        the mean logarithmic error being that of n runs by their trust; the other unknowns stay.
+        """
+        sources = self._alone(kept)
+        classes = self._class_of_source[sources]
+        places, spread = self._prior.size + classes, self._rate_spread[classes]
+        moved = unknowns.copy()
+        for _ in range(SETTLING):
+            mean, amount = self._means(moved, kept)
+            ahead = moved.copy()
+            ahead[places] += RATE_STEP
+            slope = ((self._means(ahead, kept)[0] - mean) / RATE_STEP)[sources]
+            precision = 1.0 / (self._source_spread[sources] ** 2 + NOISE**2 / amount[sources])
+            gradient = precision * mean[sources] * slope + moved[places] / spread**2
+            curvature = precision * slope**2 + 1.0 / spread**2
+            moved[places] = np.clip(moved[places] - gradient / curvature, -RATE_LIMIT, RATE_LIMIT)
+        return moved
+
+    def _alone(self, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the dense runs of a source on a chip, as numbers of deviations, that no other source measured."""
+        classes, names = self._class[kept], self._name[kept]
+        known = {one for one in np.unique(classes).tolist() if np.unique(names[classes == one]).size == 1}
+        dense = np.unique(self._source[kept & self._dense])
+        return np.asarray([one for one in dense.tolist() if self._class_of_source[one] in known], dtype=np.int64)
+
+    def _means(self, unknowns: Array, kept: NDArray[np.bool_]) -> tuple[Array, Array]:
+        """Return the mean logarithmic error of every source, and the trust in its runs together."""
+        error = self._errors(unknowns)[kept]
+        trust, source = _trust(error, self._weight[kept]), self._source[kept]
+        amount = np.asarray(np.bincount(source, trust, self._sources), dtype=np.float64)
+        total = np.asarray(np.bincount(source, trust * error, self._sources), dtype=np.float64)
+        return np.divide(total, amount, out=np.zeros_like(total), where=amount > 0), amount
+
+
+def _trust(error: Array, weight: Array) -> Array:
+    """Return how much a run says of its source: its weight squared, nothing where it is grossly off."""
+    return np.asarray(weight**2 / (1.0 + (error / GROSS) ** 4))
 
 
 def _weight(case: Case) -> float:
