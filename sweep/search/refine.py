@@ -36,12 +36,13 @@ def refinements(
     count: int,
     seed: Sequence[int],
 ) -> list[Point]:
-    """Return at most ``count`` points next to the best told ones, none of them ``known``; none before one is feasible.
+    """Return at most ``count`` points next to the best told ones, none of them ``known``.
 
-    With several goals the neighbours of all designs of the front take turns.
+    While nothing is feasible the best are those that exceed the limits least. With several goals the neighbours of all
+    designs of the front take turns.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed))
-    best = _best(told, goals)
+    best = _best(told, goals) or _closest(told)
     streams: Iterator[Point]
     if len(goals) == 1:
         streams = chain.from_iterable(
@@ -64,6 +65,12 @@ def _best(told: Sequence[Found], goals: Sequence[Objective]) -> list[Point]:
     from sweep.search.exact import front  # noqa: PLC0415
 
     return list(dict.fromkeys(each.point for each in front(good, goals)))
+
+
+def _closest(told: Sequence[Found]) -> list[Point]:
+    """Return infeasible points in the order of how far they are beyond the limits together; unknown amounts last."""
+    excess = {each.point: sum(max(amount, 0.0) for amount in each.score.amounts) for each in told if each.score.amounts}
+    return list(islice(sorted(excess, key=lambda point: excess[point]), BEST))
 
 
 def _shuffled(points: Iterator[Point] | Sequence[Point], rng: np.random.Generator) -> Iterator[Point]:

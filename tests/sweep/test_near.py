@@ -97,7 +97,18 @@ def test_refinements_are_new_repeatable_and_next_to_the_best(evaluator):
     best = min((each for each in found if each.feasible), key=lambda each: each.score.values)
     assert set(one) <= set(single(levers, best.point)) | set(double(levers, best.point))
     assert not known & set(one)
-    assert refinements(levers, [each for each in found if not each.feasible], goals, known, 5, (3, 16)) == []
+
+
+def test_while_nothing_is_feasible_the_neighbours_of_the_closest_are_tried(evaluator):
+    levers, goals = evaluator.levers, goals_of(evaluator.study)
+    points = levers.points(0, levers.size)[::5]
+    excess = {point: 0.1 + abs(place - 3) for place, point in enumerate(points)}
+    told = [Found(n, point, Score((np.inf,), 1.0, (0.0, -1.0, excess[point]))) for n, point in enumerate(points)]
+    one = refinements(levers, told, goals, set(points), 3, (3, 16))
+    assert len(one) == 3
+    assert set(one) <= set(single(levers, points[3])) | set(double(levers, points[3]))
+    unknown = [Found(n, point, Score((np.inf,), 1.0)) for n, point in enumerate(points)]
+    assert refinements(levers, unknown, goals, set(points), 3, (3, 16)) == []
 
 
 def test_a_local_optimum_has_no_better_neighbour(evaluator):
