@@ -18,6 +18,7 @@ from models.inputs import Array
 from models.mapping import Cell, Layout, Mappings
 from models.memory import FULL, SELECTIVE, chip_parameters, layer_parameters, layers_per_stage, stage_activations
 from models.operators import ELEMENT_BYTES
+from models.schedule import computing_cores
 from models.transformer import (
     Matrix,
     Transformer,
@@ -70,7 +71,8 @@ class Amounts:
     where the weights are frozen. ``offloaded``: bytes of activations
     that go to the host. ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where
     engines of their own move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered
-    array. Parameters are those of the fullest stage. ``stage_volume``: every tensor-parallel rank sends its share
+    array. Parameters are those of the fullest stage; ``levelled``: 1 where a recipe gives stages unequal numbers of
+    layers. ``computing``: part of the cores that computes. ``stage_volume``: every tensor-parallel rank sends its share
     to the next stage (Narayanan et al. 2021, arXiv:2104.04473, section 4.1; DeepSpeed partitions it as well); what
     gathers it there over the scale-up links is left out (optimistic without sequence parallelism).
     """
@@ -109,6 +111,8 @@ class Amounts:
     dense_parameters: Array
     expert_parameters: Array
     stage_layers: Array
+    levelled: Array
+    computing: Array
     offloaded: Array
 
 
@@ -122,6 +126,8 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
     held = chip_parameters(shape, layout.tensor, layout.pipeline, layout.expert)
     ends = np.where(layout.pipeline > 1.0, np.maximum(held.first, held.last), held.first + held.last)
     copies = tokens / layout.tensor * shape.experts_per_token
+    heads = 1.0 + shape.mtp_layers
+    stage_layers = layers_per_stage(shape, layout.pipeline)
 
     def same(value: float) -> Array:
         return np.full_like(layout.tensor, value)
@@ -129,7 +135,7 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
     return Amounts(
         dense=tuple(_dense(shape, layout, tokens)),
         routed=tuple(_routed(shape, layout, tokens * table.groups.spill)),
-        head=Sides(tokens, shape.vocabulary / layout.tensor, same(shape.hidden), same(1.0), same(1.0), full * 0.0),
+        head=Sides(tokens, shape.vocabulary / layout.tensor, same(shape.hidden), same(1.0), same(heads), full * 0.0),
         element_bytes=same(element),
         layers=same(shape.layers),
         moe_layers=same(shape.moe_layers),
@@ -154,13 +160,15 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         context_volume=2.0 * tokens * layout.context * _kv_width(shape, layout.tensor),
         expert_volume=2.0 * copies * shape.hidden * table.groups.spill,
         expert_crossing=_crossing(shape, table) if cell.fused_dispatch else same(1.0),
-        gather_pieces=layers_per_stage(shape, layout.pipeline) * (1.0 if cell.bucketed else TENSORS),
+        gather_pieces=stage_layers * (1.0 if cell.bucketed else TENSORS),
         gather_units=same(0.0 if cell.topology == "torus" else 1.0),
         unaligned=same(float(shape.qk_width % ALIGNMENT > 0) * (1.0 - float(cell.fused_attention))),
         stage_volume=2.0 * tokens * shape.hidden / layout.tensor,
         dense_parameters=held.dense + ends,
         expert_parameters=held.expert,
-        stage_layers=layers_per_stage(shape, layout.pipeline),
+        stage_layers=stage_layers,
+        levelled=np.where((stage_layers * layout.pipeline > shape.layers) | (shape.mtp_layers > 0), 1.0, 0.0),
+        computing=same(computing_cores(cell.schedule) if shape.moe_layers else 1.0),
         offloaded=_offloaded(cell, layout, tokens) if cell.offload else same(0.0),
     )
 
@@ -175,6 +183,8 @@ def dense_matrices(shape: Transformer) -> Iterator[tuple[Matrix, float]]:
         yield matrix, float(shape.moe_layers)
     if shape.moe_layers:
         yield Matrix("router", shape.hidden, shape.experts, "none"), float(shape.moe_layers)
+    if shape.mtp_layers:
+        yield Matrix("prediction", 2 * shape.hidden, shape.hidden, "outputs"), float(shape.mtp_layers)
 
 
 def _sides(matrix: Matrix, layout: Layout) -> tuple[Array, Array]:

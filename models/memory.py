@@ -31,6 +31,7 @@ from models.transformer import (
     head_parameters,
     mlp_parameters,
     norm_parameters,
+    prediction_parameters,
     router_parameters,
 )
 
@@ -110,7 +111,7 @@ def chip_parameters(shape: Transformer, tensor: Array, pipeline: Array, expert: 
         dense=(layers - moe) * plain + moe * mixed,
         expert=moe * local,
         first=embedding_parameters(shape) / tensor,
-        last=own_head * head_parameters(shape) / tensor,
+        last=(own_head * head_parameters(shape) + prediction_parameters(shape)) / tensor,
     )
 
 
@@ -257,5 +258,8 @@ def in_flight(pipeline: Array, virtual: Array, micro_batches: Array) -> Array:
 
 
 def head_activations(shape: Transformer, tokens: Array, tensor: Array) -> Array:
-    """Bytes of the logits (fp32 and their bf16 gradient) and of the inputs of final norm and head, one micro-batch."""
-    return np.asarray(tokens * (6.0 * shape.vocabulary + 4.0 * shape.hidden) / tensor)
+    """Bytes of the logits (fp32 and their bf16 gradient) and of the inputs of final norm and head, one micro-batch.
+
+    Every multi-token-prediction module has its own.
+    """
+    return np.asarray((1.0 + shape.mtp_layers) * tokens * (6.0 * shape.vocabulary + 4.0 * shape.hidden) / tensor)

@@ -7,12 +7,12 @@ A micro-batch takes one *slot* per stage (``models.slot``). A step is
 with n micro-batches on the fullest replica, v chunks per stage, i the part of the bubble that the schedule leaves, and
 the slowest stage deciding the pace. Interleaved schedules run the micro-batches in rounds of at least as many as there
 are stages; ``gaps`` is what a single smaller round lacks. The output head is work of the last stage. Where the layers
-do not divide by the stages, a recipe has evened that out: the last stage has fewer layers. Square roots are the only
-other function used, so a mapping gets the same bits in any block.
+do not divide by the stages, a recipe has evened that out: the last stage has fewer layers; so it has where modules that
+predict further tokens follow (published layouts of DeepSeek-V3 give them and the loss one layer's place). Square roots
+are the only other function used, so a mapping gets the same bits in any block.
 
-Not modelled: multi-token prediction (optimistic: one layer and one head more, 4 % of the FLOPs of DeepSeek-V3),
-stragglers and congestion at scale (optimistic), data loading (optimistic when it binds), wider formats that low-bit
-recipes keep in some layers (optimistic for fp4).
+Not modelled: stragglers and congestion at scale (optimistic), data loading (optimistic when it binds), wider formats
+that low-bit recipes keep in some layers (optimistic for fp4).
 """
 
 from __future__ import annotations
@@ -35,9 +35,6 @@ GRADIENT_REDUCE_BYTES: Final = 4.0
 
 WEIGHT_GATHER_BYTES: Final = 2.0
 """Weights are gathered in bf16."""
-
-EVEN: Final = 1.0 + 1e-9
-"""Layers of the fullest stage over the mean below which all stages have the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +136,17 @@ def _site_time(machine: Machine, free: Array) -> Array:
 def step(table: Mappings, work: Work, slot: Slot, machine: Machine) -> Step:
     """Time of one step for every mapping [s]; the mapping axis is last.
 
-    The slowest stage has ``layers / stages`` layers and the head; where that is no whole number the fullest has
-    ``ceil(layers / stages)``, or all are equal if that takes longer. With several chunks per stage, transfers hide
+    The slowest stage has ``layers / stages`` layers and the head; where that is no whole number, or the model predicts
+    several tokens, a recipe levels the stages: the fullest has ``ceil(layers / stages)``, or all are equal if that
+    takes longer. With several chunks per stage, transfers hide
     behind the slot they follow unless two of them per chunk are longer; one forward, one backward waits for both
     (Megatron-Core overlaps them in the interleaved schedule only). Filling and draining the pipeline exposes them.
     """
     layout = table.layout
     stages, micro_batches = layout.pipeline, layout.micro_batches
     whole = slot.body + slot.head
-    layers, even = slot.body * work.slow_stage, work.slow_stage * stages < EVEN
-    slow = np.where(even, layers + slot.head, np.maximum(layers, whole / stages))
+    layers = slot.body * work.slow_stage
+    slow = np.where(work.levelled > 0.0, np.maximum(layers, whole / stages), layers + slot.head)
     worst, route = _neighbour_times(work, table, machine)
     several = layout.virtual > 1.0
     pace = np.where(several, np.maximum(slow, 2.0 * layout.virtual * worst), slow + table.waits * 2.0 * worst)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from models.slot import Machine, slot
 from models.speeds import MATRIX_FORMATS, curves_of, machine_of, memory_of, positive, ranks_per_chip
 from models.step import step
 from models.training_report import RATES, TIMES, Winners, infeasible, report
-from models.transformer import Transformer
+from models.transformer import Transformer, with_predictions
 from models.work import Curves, Work, charge
 
 TILE: Final = 65536
@@ -83,8 +84,9 @@ def _within(known: Known, name: str, most: float) -> float:
 def cell_of(known: Known, shape: Transformer, spares: float, precision: str) -> Cell:
     """Return the structural cell of a block; ``spares`` whole domains stay out of it."""
     sequence = integer(known, "sequence_length")
+    trained = _chosen_text(known, "trained_weights", ("all", "adapters"), "all") == "all"
     return Cell(
-        shape=shape,
+        shape=with_predictions(shape) if trained else replace(shape, mtp_layers=0),
         sequence=sequence,
         batch=integer(known, "global_batch"),
         domains=integer(known, "domains") - int(spares),
@@ -95,7 +97,7 @@ def cell_of(known: Known, shape: Transformer, spares: float, precision: str) -> 
         fixed=_fixed(known),
         ranks_per_chip=ranks_per_chip(known),
         input_bytes=1.0 if ELEMENT_BYTES[precision] <= 1.0 else 2.0,
-        trained=_chosen_text(known, "trained_weights", ("all", "adapters"), "all") == "all",
+        trained=trained,
         packed=_within(known, "packed_length", sequence),
         fused_dispatch=_chosen_text(known, "mixture_dispatch", DISPATCHES, "fused") == "fused",
         bucketed=_chosen_text(known, "sharded_gathers", GATHERS, "layer") == "layer",

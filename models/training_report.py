@@ -16,7 +16,14 @@ from models.placement import PLACEMENTS
 from models.reasons import Reason
 from models.slot import Machine, Slot
 from models.step import Step
-from models.transformer import forward_matrix_flops, forward_score_flops, head_parameters, model_flops_per_token
+from models.transformer import (
+    forward_matrix_flops,
+    forward_score_flops,
+    head_parameters,
+    model_flops_per_token,
+    prediction_flops,
+    without_predictions,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +112,26 @@ def executed_flops_per_token(cell: Cell, recompute: Array) -> Array:
     3 %).
     """
     shape, passes = cell.shape, 3.0 if cell.trained else 2.0
-    layers = forward_matrix_flops(shape) - 2.0 * head_parameters(shape)
+    forward = forward_matrix_flops(shape) + prediction_flops(shape)
+    layers = forward - 2.0 * (1.0 + shape.mtp_layers) * head_parameters(shape)
     scores = forward_score_flops(shape, cell.packed or cell.sequence, causal=cell.fused_attention)
     full = recompute == FULL
     scores_again = full if cell.fused_attention else recompute > NONE
-    return np.asarray(passes * forward_matrix_flops(shape) + full * layers + (3.0 + scores_again) * scores)
+    return np.asarray(passes * forward + full * layers + (3.0 + scores_again) * scores)
 
 
 def _rates(cell: Cell, best: Mappings, whole: Step, peak: Array) -> dict[str, Array]:
-    """Tokens per second and utilisation of the peak of the number format (of a rank), over the ranks used."""
+    """Tokens per second and utilisation of the peak of the number format (of a rank), over the ranks used.
+
+    Multi-token prediction is work of the hardware, not of the model: its modules are dropped after training.
+    """
     tokens = cell.batch * cell.sequence / whole.total
     per_rank = tokens / best.layout.ranks
+    useful = model_flops_per_token(without_predictions(cell.shape), cell.packed or cell.sequence)
     return {
         "tokens_per_second": tokens,
         "tokens_per_second_per_chip": per_rank * cell.ranks_per_chip,
-        "model_flops_utilisation": per_rank * model_flops_per_token(cell.shape, cell.packed or cell.sequence) / peak,
+        "model_flops_utilisation": per_rank * useful / peak,
         "hardware_flops_utilisation": per_rank * executed_flops_per_token(cell, best.layout.recompute) / peak,
     }
 

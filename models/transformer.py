@@ -10,7 +10,7 @@ Conventions, used everywhere in this package:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,31 @@ def active_parameters(shape: Transformer) -> int:
 def mtp_parameters(shape: Transformer) -> int:
     """Parameters of the multi-token-prediction modules: a 2h x h projection and one layer each; head shared."""
     layer = moe_layer_parameters(shape) + expert_parameters(shape) if shape.experts else dense_layer_parameters(shape)
-    return shape.mtp_layers * (2 * shape.hidden * shape.hidden + layer)
+    return prediction_parameters(shape) + shape.mtp_layers * layer
+
+
+def with_predictions(shape: Transformer) -> Transformer:
+    """Return the shape as training runs it: its multi-token-prediction modules are the last of its layers.
+
+    A module is a layer like the last ones behind a projection 2h x h, and passes through the shared
+    head once more (DeepSeek-V3, arXiv:2412.19437, section 2.2).
+    """
+    return replace(shape, layers=shape.layers + shape.mtp_layers)
+
+
+def without_predictions(shape: Transformer) -> Transformer:
+    """Return the published shape of one that ``with_predictions`` made."""
+    return replace(shape, layers=shape.layers - shape.mtp_layers, mtp_layers=0)
+
+
+def prediction_parameters(shape: Transformer) -> int:
+    """Parameters of the projections of the multi-token-prediction modules, 2h x h each."""
+    return shape.mtp_layers * 2 * shape.hidden * shape.hidden
+
+
+def prediction_flops(shape: Transformer) -> float:
+    """FLOPs of one token forward in the projections and further heads of multi-token prediction; its layers apart."""
+    return 2.0 * (prediction_parameters(shape) + shape.mtp_layers * head_parameters(shape))
 
 
 def layer_matrix_weights(shape: Transformer) -> float:

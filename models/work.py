@@ -73,6 +73,7 @@ class Work:
     expert_parameters: Array
     reduced: Array
     slow_stage: Array
+    levelled: Array
     gather_pieces: Array
     gather_slowdown: Array
     launches: Array
@@ -97,13 +98,18 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
     )
     attention = fused * amounts.layers * (2.0 + full) * curves.attention.launch
     return Work(
-        dense=tuple(_product(sides, amounts.element_bytes, curves.product, trained) for sides in amounts.dense),
+        dense=tuple(
+            _product(sides, amounts.element_bytes, curves.product, trained, 1.0 / amounts.computing)
+            for sides in amounts.dense
+        ),
         routed=tuple(
-            _product(sides, amounts.element_bytes, curves.product, trained, 1.0 / by.grouped_rate)
+            _product(sides, amounts.element_bytes, curves.product, trained, 1.0 / (by.grouped_rate * amounts.computing))
             for sides in amounts.routed
         ),
-        head=_product(amounts.head, np.full_like(trained, 2.0), curves.head, trained),
-        score_flops=amounts.score_flops * np.where(fused > 0.0, slow, 1.0 + by.unaligned_heads * amounts.unaligned),
+        head=_product(amounts.head, np.full_like(trained, 2.0), curves.head, trained, np.ones_like(trained)),
+        score_flops=amounts.score_flops
+        / amounts.computing
+        * np.where(fused > 0.0, slow, 1.0 + by.unaligned_heads * amounts.unaligned),
         score_bytes=(2.0 * by.unfused_passes) * amounts.score_elements,
         score_passes=1.0 + backward,
         score_again=full + selective * (1.0 - fused),
@@ -127,6 +133,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         gather_pieces=amounts.gather_pieces,
         gather_slowdown=1.0 + (by.sharded_ring - 1.0) * amounts.gather_units,
         slow_stage=amounts.stage_layers / amounts.layers,
+        levelled=amounts.levelled,
         launches=launches + attention,
         tails=by.kernel_tails * amounts.layers * (1.0 + full / 3.0),
         dispatch=by.layer_dispatch * amounts.layers * (1.0 + full / 3.0),
@@ -136,7 +143,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
     )
 
 
-def _product(sides: Sides, element: Array, curve: GemmCurve, trained: Array, slowdown: float = 1.0) -> Product:
+def _product(sides: Sides, element: Array, curve: GemmCurve, trained: Array, slowdown: Array) -> Product:
     """Charge a class of products; frozen weights have no gradient.
 
     Bytes are both factors at ``element`` and the result at two, times what kernels move beyond the least.

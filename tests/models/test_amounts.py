@@ -14,7 +14,7 @@ from training_facts import DEEPSEEK_V3, LLAMA_8B, LLAMA_405B, MIXTRAL, gpt
 
 from models.amounts import Amounts, Sides
 from models.curves import EXPERT_TILE
-from models.transformer import Transformer, active_parameters, parameters
+from models.transformer import Transformer, active_parameters, mtp_parameters, parameters, with_predictions
 
 GPT = gpt(4, 1024, 16, vocabulary=8192)
 SEQUENCE = 2048
@@ -46,7 +46,7 @@ def test_unfused_scores_are_a_square_per_head():
     assert counted(GPT).score_elements.item() == 0
 
 
-@pytest.mark.parametrize("shape", [LLAMA_8B, MIXTRAL, DEEPSEEK_V3, GPT])
+@pytest.mark.parametrize("shape", [LLAMA_8B, MIXTRAL, replace(DEEPSEEK_V3, mtp_layers=0), GPT])
 def test_a_token_multiplies_its_active_parameters_twice(shape):
     # every weight but those of embedding, norms and offsets; 4,096 tokens fill the tiles of all experts
     amounts = counted(shape, 4096)
@@ -54,6 +54,18 @@ def test_a_token_multiplies_its_active_parameters_twice(shape):
     looked_up = (shape.vocabulary + shape.learned_positions) * shape.hidden
     shared = shape.vocabulary * shape.hidden if shape.tied_embeddings else 0
     assert flops / 4096 == pytest.approx(2 * (active_parameters(shape) - looked_up + shared), rel=1e-3)
+
+
+def test_predicting_one_token_more_multiplies_its_module_and_the_head_again():
+    # DeepSeek-V3 (2412.19437, section 2.2): a projection of two hidden states, a layer, the shared head once more; of
+    # the 256 routed experts of the layer a token uses eight
+    main, more = (counted(shape, 4096) for shape in (replace(DEEPSEEK_V3, mtp_layers=0), with_predictions(DEEPSEEK_V3)))
+    flops = [multiplied((*amounts.dense, *amounts.routed, amounts.head)) for amounts in (main, more)]
+    idle = (256 - 8) * 3 * 7168 * 2048
+    module = mtp_parameters(DEEPSEEK_V3) - idle + 129280 * 7168
+    assert (flops[1] - flops[0]) / 4096 == pytest.approx(2 * module, rel=1e-3)
+    assert main.levelled.item() == 0
+    assert more.levelled.item() == 1
 
 
 def test_ranks_of_grouped_query_attention_have_whole_heads():
@@ -86,7 +98,7 @@ def test_latent_attention_cuts_its_up_projections_only():
         (7168, 2048 / 8, 58),
         (256, 7168, 58),
     }
-    assert sides(DEEPSEEK_V3, tensor=8) == expected
+    assert sides(replace(DEEPSEEK_V3, mtp_layers=0), tensor=8) == expected
     # 43 of 128 heads on the fullest of three ranks, in every product that they enter or leave
     assert {(43 * 192, 1536, 61), (43 * 256, 512, 61), (7168, 43 * 128, 61)} <= sides(DEEPSEEK_V3, tensor=3)
     assert (43 * 192, 7168, 61) in sides(replace(DEEPSEEK_V3, q_lora_rank=0), tensor=3)
