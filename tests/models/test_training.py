@@ -70,7 +70,7 @@ def test_deepseek_v3_on_2048_h800():
     # arXiv:2505.09343, table 4: 19.9 s per step on chips of 80 GB; it counts 4 % more, for it does not know moments of
     # the optimizer in 16 bits and outputs of attention in 12 (arXiv:2412.19437, section 3.3.3). Trained in November and
     # December of 2024. With the coefficients that the catalogue ships (their fit has seen the run) 13 to 14 % too fast:
-    # products scaled block by block reach 0.64 of the fp8 peak where 0.70 is assumed (docs/kernels.md), and real routing
+    # products scaled block by block reach 0.64 of the fp8 peak where 0.70 is assumed (docs/kernels.md); real routing
     # loads some experts more than others
     out = training_stage(
         job(

@@ -276,6 +276,18 @@ def test_transfers_between_stages_delay_every_slot_of_one_forward_one_backward(b
     assert part("pipeline_time", inputs) == pytest.approx((batch * waiting + 2) * transfer, rel=1e-9)
 
 
+def test_dualpipe_computes_on_the_cores_that_the_exchange_leaves():
+    # DeepSeek-V3 (arXiv:2412.19437, section 3.2.2): 20 of 132 cores move tokens; no experts, no exchange
+    shape = replace(DEEPSEEK_V3, vocabulary=1)  # the head, on the last stage alone, computes on all cores
+    fixed = {"data_parallel": 32, "expert_parallel": 32, "pipeline_parallel": 2, "virtual_pipeline": 1}
+    for known, slower in ((shape, 132 / 112), (replace(shape, experts=0, experts_per_token=0), 1)):
+        inputs = expert_job(shape=known) | fixed | ({} if known.experts else {"expert_parallel": 1})
+        plain, dual = (
+            part("compute_time", inputs | {"pipeline_schedule": name}) for name in ("interleaved", "dualpipe")
+        )
+        assert dual == pytest.approx(slower * plain, rel=1e-3)  # launches of kernels take as long
+
+
 def test_transfers_that_outlast_the_slots_of_several_chunks_set_the_pace():
     # every micro-batch passes the boundary forward and backward once per chunk; 63 layers take less
     inputs = staged_job(5, 1e6, virtual_pipeline=3) | {"shape": replace(LLAMA_405B, vocabulary=1)}  # stages are equal
