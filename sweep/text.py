@@ -73,3 +73,10 @@ def aligned(table: Table) -> list[str]:
         parts = zip(row, widths, rights, strict=True)
         lines.append("  ".join(f"{c:>{w}}" if right else f"{c:<{w}}" for c, w, right in parts).rstrip())
     return lines
+
+
+def markdown(table: Table) -> list[str]:
+    """Return a table as lines of Markdown."""
+    rules = ["---:" if column.endswith(">") else "---" for column in table.columns]
+    rows = [[column.rstrip(">") for column in table.columns], rules, *table.rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sweep.accuracy.chip_hours import LINES, OWNERS, RUNNING, SYSTEMS, ChipHour, at_published_power, chip_hour, steps
 from sweep.catalogue import Catalogue
+from sweep.text import Table, markdown
 
 PAGE = "economics.md"
 WRITTEN = "<!-- Written by `python -m sweep.accuracy.economics_page`; change the source, not this file. -->"
@@ -53,7 +54,7 @@ def _costs(found: list[ChipHour]) -> list[str]:
         ]
         for each in found
     ]
-    return _markdown(columns, rows)
+    return _table(columns, rows)
 
 
 def _equipment(catalogue: Catalogue, found: list[ChipHour]) -> list[str]:
@@ -67,7 +68,7 @@ def _equipment(catalogue: Catalogue, found: list[ChipHour]) -> list[str]:
         rows.append(
             [each.chip.upper(), each.owner, *equipment, *powers, _number(moved.cost, 2), _percent(moved.difference)]
         )
-    return _markdown(columns, rows)
+    return _table(columns, rows)
 
 
 def _differences(catalogue: Catalogue, found: list[ChipHour]) -> list[str]:
@@ -77,7 +78,7 @@ def _differences(catalogue: Catalogue, found: list[ChipHour]) -> list[str]:
             rows.append([each.chip.upper(), each.owner, "as above", _number(each.cost, 2), _percent(each.difference)])
             for words, changed in steps(catalogue, each.chip, each.owner):
                 rows.append(["", "", words, _number(changed.cost, 2), _percent(changed.difference)])
-    return _markdown(["chip", "owner", "with", "cost, USD/h", "difference"], rows)
+    return _table(["chip", "owner", "with", "cost, USD/h", "difference"], rows)
 
 
 def _number(value: float, decimals: int) -> str:
@@ -88,10 +89,9 @@ def _percent(value: float) -> str:
     return "unknown" if math.isnan(value) else f"{100 * value:+.1f} %"
 
 
-def _markdown(columns: list[str], rows: list[list[str]]) -> list[str]:
+def _table(columns: list[str], rows: list[list[str]]) -> list[str]:
     words = {"chip", "owner", "with"}
-    rules = ["---" if column in words else "---:" for column in columns]
-    return ["| " + " | ".join(row) + " |" for row in (columns, rules, *rows)]
+    return markdown(Table("", [column if column in words else f"{column}>" for column in columns], [*rows]))
 
 
 def main(arguments: list[str]) -> int:

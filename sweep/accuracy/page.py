@@ -9,7 +9,7 @@ from sweep.accuracy import report
 from sweep.accuracy.assess import Assessment, assess
 from sweep.accuracy.choices import SPLITS, WITHOUT_CHIP, WITHOUT_SOURCE
 from sweep.catalogue import Catalogue
-from sweep.text import Table
+from sweep.text import markdown
 
 PAGE = "accuracy.md"
 WRITTEN = "<!-- Written by `python -m sweep.accuracy.page`; change the source, not this file. -->"
@@ -45,16 +45,10 @@ def accuracy_page(found: Assessment) -> str:
     ]
     parts = ["# Accuracy", "", WRITTEN, "", INTRODUCTION, ""]
     for table in tables:
-        parts += [f"## {table.title[0].upper()}{table.title[1:]}", "", *_markdown(table), ""]
+        parts += [f"## {table.title[0].upper()}{table.title[1:]}", "", *markdown(table), ""]
         if table.note:
             parts += [f"{table.note[0].upper()}{table.note[1:]}.", ""]
     return "\n".join(parts).rstrip() + "\n"
-
-
-def _markdown(table: Table) -> list[str]:
-    rules = ["---:" if column.endswith(">") else "---" for column in table.columns]
-    rows = [[column.rstrip(">") for column in table.columns], rules, *table.rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
 
 
 def main(arguments: list[str]) -> int:

@@ -13,8 +13,9 @@ from sweep.claims.choices import RULE
 from sweep.claims.judge import Judged, judge
 from sweep.claims.ratios import RatioFound, ratios
 from sweep.claims.read import Article, read_articles
+from sweep.claims.side_by_side import side_by_side
 from sweep.claims.values import Values
-from sweep.text import Table, number
+from sweep.text import Table, markdown, number
 
 PAGE = "articles.md"
 WRITTEN = "<!-- Written by `python -m sweep.claims.page`; change the source, not this file. -->"
@@ -57,23 +58,23 @@ def articles_page(
     judged: Sequence[Judged],
     rows: Sequence[RatioFound],
     how: str,
-    more: Sequence[str] = (),
+    compared: Sequence[str] = (),
 ) -> str:
     """Return the page: the answer, the claims of each article, the ratio table.
 
-    ``judged`` are the claims in the order of the articles, ``how`` says how to read the page, and ``more`` lines stand
-    before the sources.
+    ``judged`` are the claims in the order of the articles, ``how`` says how to read the page, and ``compared`` lines
+    stand before the sources.
     """
     known, sources = {each.claim.id: each for each in judged}, Sources()
     parts = ["# What the articles got right", "", WRITTEN, "", answer(articles, known), "", *points(known), ""]
     parts += ["## How to read it", "", how, "", RULE, ""]
     for article in articles:
         parts += [f"## {article.title} ({article.date})", "", article.note, ""]
-        parts += [*_markdown(_claims(article, known, sources)), ""]
-    parts += ["## Where the numbers say otherwise than the sources were read", "", *_markdown(_differences(judged)), ""]
+        parts += [*markdown(_claims(article, known, sources)), ""]
+    parts += ["## Where the numbers say otherwise than the sources were read", "", *markdown(_differences(judged)), ""]
     table = text.ratio_table(rows)
-    parts += ["## The published ratios, row by row", "", _sentence(table.note), "", *_markdown(table), ""]
-    parts += [*more, *([""] if more else []), "## Sources", "", *sources.listing()]
+    parts += ["## The published ratios, row by row", "", _sentence(table.note), "", *markdown(table), ""]
+    parts += [*compared, *([""] if compared else []), "## Sources", "", *sources.listing()]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -155,18 +156,12 @@ def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
-def _markdown(table: Table) -> list[str]:
-    rules = ["---:" if column.endswith(">") else "---" for column in table.columns]
-    rows = [[column.rstrip(">") for column in table.columns], rules, *table.rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-
-
 def page_now() -> str:
     """Return the page as catalogue and model have it now."""
     articles, catalogue = read_articles(), Catalogue.load()
     values = Values(catalogue)
     judged = [judge(claim, values) for article in articles for claim in article.claims]
-    return articles_page(articles, judged, ratios(values), _how(catalogue))
+    return articles_page(articles, judged, ratios(values), _how(catalogue), side_by_side(SYSTEMS))
 
 
 def _how(catalogue: Catalogue) -> str:

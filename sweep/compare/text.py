@@ -132,8 +132,10 @@ def conflicts_sentence(verdict: Verdict, conflicts: Alternatives) -> str:
 
 
 def _corner(corner: Corner, first: str, other: str) -> str:
+    if len(corner.missing) > 1:
+        return "neither has a design within the limit"
     if corner.missing:
-        return f"{' and '.join(corner.missing)} has no design within the limit"
+        return f"{corner.missing[0]} has no design within the limit"
     return f"{first} costs {corner.ratio:.2f} times as much as {other}"
 
 
