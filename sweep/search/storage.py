@@ -62,8 +62,11 @@ class Kept:
                     raise SweepError(f"another process writes to the same search in {self._name}; stop it first")
 
     def close(self) -> None:
-        """Let go of the storage."""
+        """Let go of the storage, and of its connections to a database."""
         self._storage.remove_session()
+        engine = getattr(getattr(self._storage, "_backend", self._storage), "engine", None)  # behind Optuna's cache
+        if engine is not None:
+            engine.dispose()
 
 
 def open_kept(location: str, name: str, directions: Sequence[Direction], url: str | None) -> Kept:

@@ -29,8 +29,11 @@ def searched(folder, trials=TRIALS, storage=None, options=BATCH):
 
 
 def in_database(url):
-    (study,) = optuna.get_all_study_summaries(url)
-    trials = optuna.load_study(study_name=study.study_name, storage=url).get_trials()
+    storage = optuna.storages.RDBStorage(url)
+    (study,) = optuna.get_all_study_summaries(storage)
+    trials = optuna.load_study(study_name=study.study_name, storage=storage).get_trials()
+    storage.remove_session()
+    storage.engine.dispose()
     return [(trial.number, trial.params, trial.values, trial.constraints, trial.state.name) for trial in trials]
 
 
