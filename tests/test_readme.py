@@ -57,3 +57,26 @@ def test_the_two_commands_are_one_line_each_and_use_the_constraints(marker: str)
     assert command.count("\n") == 1
     assert "-c constraints.txt" in command
     assert shlex.split(command)[0] == "python3"
+
+
+ROWS = {
+    "another source has the chip and number format": ("tier 1, covered: mean error", "tier 1, covered: median error"),
+    "of these dense models": ("tier 1, covered, dense: mean error", "tier 1, covered, dense: median error"),
+    "of these mixtures of experts": (
+        "tier 1, covered, mixture of experts: mean error",
+        "tier 1, covered, mixture of experts: median error",
+    ),
+    "no other source has them": ("tier 1, otherwise: mean error", "tier 1, otherwise: median error"),
+    "Ascend 910B, all its sources left out": ("Ascend 910B: mean error",),
+    "profiles of small models on one node": ("microbenchmarks on one node: mean error",),
+}
+
+
+@pytest.mark.parametrize(("row", "figures"), ROWS.items())
+def test_the_errors_are_those_of_the_accuracy_page(row: str, figures: tuple[str, ...]) -> None:
+    # the page itself is held against the model by ``python -m sweep.accuracy.page --check``
+    page = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    runs, errors = re.search(rf"\| {re.escape(row)} \| ([\d,]+) \| ([\d. /]+) %", TEXT).groups()
+    for figure, error in zip(figures, errors.split(" / "), strict=False):
+        cells = re.search(rf"\| {re.escape(figure)} \| left-out-source \| (.*) \|", page)[1].split(" | ")
+        assert (cells[0], cells[2]) == (runs, f"{error} %")
