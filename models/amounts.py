@@ -72,8 +72,9 @@ class Amounts:
     that go to the host. ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where
     engines of their own move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered
     array. Parameters are those of the fullest stage; ``levelled``: 1 where a recipe gives stages unequal numbers of
-    layers. ``computing``: part of the cores that computes. ``stage_volume``: every tensor-parallel rank sends its share
-    to the next stage (Narayanan et al. 2021, arXiv:2104.04473, section 4.1; DeepSpeed partitions it as well); what
+    layers. ``computing``: part of the cores that computes. ``reductions``: 1 where gradients are reduced and
+    scattered, 2 where they are all-reduced. ``stage_volume``: every tensor-parallel rank sends its share to the next
+    stage (Narayanan et al. 2021, arXiv:2104.04473, section 4.1; DeepSpeed partitions it as well); what
     gathers it there over the scale-up links is left out (optimistic without sequence parallelism).
     """
 
@@ -104,6 +105,7 @@ class Amounts:
     context_volume: Array
     expert_volume: Array
     expert_crossing: Array
+    reductions: Array
     gather_pieces: Array
     gather_units: Array
     unaligned: Array
@@ -160,6 +162,7 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         context_volume=2.0 * tokens * layout.context * _kv_width(shape, layout.tensor),
         expert_volume=2.0 * copies * shape.hidden * table.groups.spill,
         expert_crossing=_crossing(shape, table) if cell.fused_dispatch else same(1.0),
+        reductions=np.where((layout.sharding > 0.0) & cell.scattered, 1.0, 2.0),
         gather_pieces=stage_layers * (1.0 if cell.bucketed else TENSORS),
         gather_units=same(0.0 if cell.topology == "torus" else 1.0),
         unaligned=same(float(shape.qk_width % ALIGNMENT > 0) * (1.0 - float(cell.fused_attention))),

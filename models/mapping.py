@@ -63,7 +63,8 @@ class Cell:
     adapters learn. ``packed``: tokens of one document in a packed sequence, 0 when a sequence is one document.
     ``schedule``: of the pipeline, one of ``models.schedule.SCHEDULES``. ``offload``: part of the activations kept on
     the host. ``fused_dispatch``: a token crosses to a domain once, not once per expert there. ``bucketed``: sharded
-    weights are gathered layer by layer, not tensor by tensor.
+    weights are gathered layer by layer, not tensor by tensor. ``scattered``: gradients go to the owner of their
+    shard of the optimizer alone, not to every replica.
     """
 
     shape: Transformer
@@ -83,6 +84,7 @@ class Cell:
     offload: float = 0.0
     fused_dispatch: bool = True
     bucketed: bool = True
+    scattered: bool = True
 
 
 @dataclass(frozen=True, slots=True)

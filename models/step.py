@@ -75,16 +75,16 @@ def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Ar
 
     ``free``: the part of a slot in which the links are idle. Sharded optimizer (ZeRO 1, 2, and 3 with stages):
     gradients are reduced behind the last backward, weights gathered behind the first forward pass, in buckets so large
-    that one start is paid. Unsharded: an all-reduce behind the last backward. Sharded weights (ZeRO 3 without stages):
-    per micro-batch and layer (tensor by tensor in early software) two gathers and a reduction, of which
-    ``(free^4 + traffic^4)^(1/4) - free`` and the part ``sharded_exposed`` are exposed; with several sharded copies each
-    shard is summed over them once a step. Frozen weights have no gradients.
+    that one start is paid. Unsharded, or in software that gives every replica all gradients: an all-reduce. Sharded
+    weights (ZeRO 3 without stages): per micro-batch and layer (tensor by tensor in early software) two gathers and a
+    reduction, of which ``(free^4 + traffic^4)^(1/4) - free`` and the part ``sharded_exposed`` are exposed; with several
+    sharded copies each shard is summed over them once a step. Frozen weights have no gradients.
     """
     layout, by, overlap = table.layout, machine.coefficients, machine.overlap_gradients
     whole = (table.groups.replicas, table.groups.expert_replicas)
     gather = _gather(work, machine, whole, WEIGHT_GATHER_BYTES, 1.0) * work.reduced
     reduce = gather * (GRADIENT_REDUCE_BYTES / WEIGHT_GATHER_BYTES)
-    back = np.where(layout.sharding > 0.0, reduce, 2.0 * reduce)
+    back = work.reductions * reduce
     front = np.where(layout.sharding > 0.0, gather, 0.0)
     hidden = np.minimum(back, free * BACKWARD) + np.minimum(front, free * (1.0 / 3.0))
     exposed = back + front - (overlap * (1.0 - by.gradient_exposed)) * hidden

@@ -37,6 +37,7 @@ SLAB: Final = 1 << 22
 
 DISPATCHES: Final = ("fused", "alltoall")
 GATHERS: Final = ("layer", "tensor")
+REDUCTIONS: Final = ("scatter", "all_reduce")
 
 NEAR: Final = 1.05
 """A mapping is near-optimal up to this multiple of the best step time."""
@@ -101,6 +102,7 @@ def cell_of(known: Known, shape: Transformer, spares: float, precision: str) -> 
         packed=_within(known, "packed_length", sequence),
         fused_dispatch=_chosen_text(known, "mixture_dispatch", DISPATCHES, "fused") == "fused",
         bucketed=_chosen_text(known, "sharded_gathers", GATHERS, "layer") == "layer",
+        scattered=_chosen_text(known, "gradient_reduction", REDUCTIONS, "scatter") == "scatter",
         schedule=_chosen_text(known, "pipeline_schedule", SCHEDULES, "interleaved"),
         offload=_within(known, "activation_offload", 1.0),
     )

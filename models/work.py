@@ -72,6 +72,7 @@ class Work:
     dense_parameters: Array
     expert_parameters: Array
     reduced: Array
+    reductions: Array
     slow_stage: Array
     levelled: Array
     gather_pieces: Array
@@ -130,6 +131,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         dense_parameters=amounts.dense_parameters,
         expert_parameters=amounts.expert_parameters,
         reduced=trained,
+        reductions=amounts.reductions,
         gather_pieces=amounts.gather_pieces,
         gather_slowdown=1.0 + (by.sharded_ring - 1.0) * amounts.gather_units,
         slow_stage=amounts.stage_layers / amounts.layers,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from models.transformer import Transformer
 from sweep.accuracy.machines import Machine
-from sweep.accuracy.recipes import gathers_tensors, is_fused, sharding_group, sharding_stage
+from sweep.accuracy.recipes import gathers_tensors, is_fused, reduces_all, sharding_group, sharding_stage
 from sweep.accuracy.table import LeftOutError, Row
 
 MOST: Final = 24
@@ -70,6 +70,7 @@ def mapping_of(row: Row, shape: Transformer, machine: Machine, batch: int, seque
         "optimizer_sharding": sharding_stage(row),
         "placement": "data",
         **({"sharded_gathers": "tensor"} if gathers_tensors(row) else {}),
+        **({"gradient_reduction": "all_reduce"} if reduces_all(row) else {}),
         **({"sharding_group": group} if 1 < group < data * context else {}),
     }
     knobs = {

@@ -156,6 +156,16 @@ def gathers_tensors(row: Row) -> bool:
     return "zero-3" in words and "fsdp" not in words and row.year < MODERN
 
 
+def reduces_all(row: Row) -> bool:
+    """Whether every replica gets all gradients although the optimizer is sharded: DeepSpeed's pipelines in bf16.
+
+    Its pipeline engine all-reduces the fp32 gradients after the last micro-batch, and gathers the weights after the
+    update (``_bf16_reduce_grads`` in deepspeed/runtime/pipe/engine.py, which calls ``buffered_allreduce_fallback``).
+    """
+    pipelined = (row.count("pp") or 1) > 1 and "deepspeed" in row.features
+    return pipelined and "zero-1" in _sharding_words(row) and "bf16" in row.text("precision").lower()
+
+
 def sharding_group(row: Row, machine: Machine, tensor: int) -> int:
     """Ranks over which fully sharded data parallelism shards when it is not all of them; 0 when it is.
 

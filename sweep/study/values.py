@@ -11,7 +11,7 @@ from models.chip_cost import ASSEMBLY, YIELD_MODELS
 from models.export_control import EARLIEST, RULE_2022
 from models.quantities import Quantity, quantities
 from models.schedule import SCHEDULES
-from models.training import DISPATCHES, GATHERS
+from models.training import DISPATCHES, GATHERS, REDUCTIONS
 from sweep.catalogue import Catalogue
 from sweep.countries import country_fault
 from sweep.errors import nearest
@@ -35,6 +35,7 @@ FIXED = {
     "pipeline_schedule": SCHEDULES,
     "mixture_dispatch": DISPATCHES,
     "sharded_gathers": GATHERS,
+    "gradient_reduction": REDUCTIONS,
     "yield_model": tuple(YIELD_MODELS),
     "assembly_order": ASSEMBLY,
 }

@@ -358,6 +358,14 @@ def test_gradients_without_sharding_are_all_reduced():
         assert out == pytest.approx(gathers * gather, rel=1e-5)  # final norm
 
 
+def test_pipelines_of_deepspeed_give_every_replica_all_gradients():
+    # its engine all-reduces 4 bytes per parameter although the optimizer is sharded, and gathers 2 after the update
+    fixed = {"data_parallel": 8, "optimizer_sharding": 1, "gradient_reduction": "all_reduce"}
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8, overlap_gradients=0.0)
+    out = part("data_parallel_time", inputs | fixed)
+    assert out == pytest.approx((4 + 1) * gathered(2 * parameters(LLAMA_8B), 8, UP), rel=1e-5)  # final norm
+
+
 def test_a_part_of_the_gradients_stays_exposed_whatever_computation_lasts():
     fixed = {"data_parallel": 8, "optimizer_sharding": 1}
     inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8) | fixed

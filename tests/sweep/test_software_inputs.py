@@ -42,6 +42,7 @@ SWEPT = {
     "sharding_group": (DENSE, SHARDED, "0, 8"),
     "activation_offload": (DENSE, "recompute: none, ", "0, 1"),
     "mixture_dispatch": (MIXTURE, EXPERTS, "fused, alltoall"),
+    "gradient_reduction": (DENSE, "tensor_parallel: 1, optimizer_sharding: 1, ", "scatter, all_reduce"),
     "sharded_gathers": (DENSE, SHARDED, "layer, tensor"),
 }
 
