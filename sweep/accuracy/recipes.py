@@ -157,13 +157,12 @@ def gathers_tensors(row: Row) -> bool:
 
 
 def reduces_all(row: Row) -> bool:
-    """Whether every replica gets all gradients although the optimizer is sharded: DeepSpeed's pipelines in bf16.
+    """Whether every replica gets all gradients although the optimizer is sharded: DeepSpeed's ``BF16_Optimizer``.
 
-    Its pipeline engine all-reduces the fp32 gradients after the last micro-batch, and gathers the weights after the
+    The pipeline engine all-reduces its fp32 gradients after the last micro-batch, and gathers the weights after the
     update (``_bf16_reduce_grads`` in deepspeed/runtime/pipe/engine.py, which calls ``buffered_allreduce_fallback``).
     """
-    pipelined = (row.count("pp") or 1) > 1 and "deepspeed" in row.features
-    return pipelined and "zero-1" in _sharding_words(row) and "bf16" in row.text("precision").lower()
+    return "bf16optimizer" in _sharding_words(row)
 
 
 def sharding_group(row: Row, machine: Machine, tensor: int) -> int:
