@@ -18,7 +18,6 @@ from models.inputs import Array
 from models.mapping import Cell, Layout, Mappings
 from models.memory import FULL, SELECTIVE, chip_parameters, layer_parameters, layers_per_stage, stage_activations
 from models.operators import ELEMENT_BYTES
-from models.schedule import computing_cores
 from models.transformer import (
     Matrix,
     Transformer,
@@ -36,6 +35,11 @@ TENSORS: Final = 12.0
 ALIGNMENT: Final = 8
 """Elements of 16 bits to which matrix units need sides aligned (Nvidia, Deep Learning Performance Guide); fused
 attention pads its heads, unfused products of other widths leave the matrix units."""
+
+EXCHANGE_CORES: Final = 20.0 / 132.0
+"""Part of a chip's cores that exchanges tokens between domains while the others compute: 20 of the 132 of an H800
+(DeepSeek-V3, arXiv:2412.19437, section 3.2.2; the default of DeepEP in Megatron-Core as well). Inside a domain 16 to 32
+of a chip's cores are usual, too; they are left out (optimistic)."""
 
 REMADE: Final = ("q_up", "kv_up")
 """Products that selective recomputation repeats: the up-projections of latent attention."""
@@ -72,10 +76,11 @@ class Amounts:
     that go to the host. ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where
     engines of their own move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered
     array. Parameters are those of the fullest stage; ``levelled``: 1 where a recipe gives stages unequal numbers of
-    layers. ``computing``: part of the cores that computes. ``reductions``: 1 where gradients are reduced and
-    scattered, 2 where they are all-reduced. ``stage_volume``: every tensor-parallel rank sends its share to the next
-    stage (Narayanan et al. 2021, arXiv:2104.04473, section 4.1; DeepSpeed partitions it as well); what
-    gathers it there over the scale-up links is left out (optimistic without sequence parallelism).
+    layers. ``overlapping``: 1 where another micro-batch computes while experts exchange tokens; ``exchanging``: part of
+    the cores that this takes. ``reduced_bytes``: of a gradient on its way, twice its size where it is all-reduced.
+    ``stage_volume``: every tensor-parallel rank sends its share to the next stage (Narayanan et al. 2021,
+    arXiv:2104.04473, section 4.1; DeepSpeed partitions it as well); what gathers it there over the scale-up links is
+    left out (optimistic without sequence parallelism).
     """
 
     dense: tuple[Sides, ...]
@@ -105,7 +110,7 @@ class Amounts:
     context_volume: Array
     expert_volume: Array
     expert_crossing: Array
-    reductions: Array
+    reduced_bytes: Array
     gather_pieces: Array
     gather_units: Array
     unaligned: Array
@@ -114,7 +119,8 @@ class Amounts:
     expert_parameters: Array
     stage_layers: Array
     levelled: Array
-    computing: Array
+    overlapping: Array
+    exchanging: Array
     offloaded: Array
 
 
@@ -130,6 +136,9 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
     copies = tokens / layout.tensor * shape.experts_per_token
     heads = 1.0 + shape.mtp_layers
     stage_layers = layers_per_stage(shape, layout.pipeline)
+    overlapping = _overlapping(cell, layout)
+    every = float(max(shape.experts_per_token, 1))
+    ranks = _wanted(shape, table.groups.expert.size) if cell.fused_dispatch else np.full_like(layout.tensor, every)
 
     def same(value: float) -> Array:
         return np.full_like(layout.tensor, value)
@@ -160,9 +169,9 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         tensor_pairs=same(shape.dense_layers + (1.0 if shape.shared_width else 0.5) * shape.moe_layers),
         tensor_volume=2.0 * tokens * shape.hidden,
         context_volume=2.0 * tokens * layout.context * _kv_width(shape, layout.tensor),
-        expert_volume=2.0 * copies * shape.hidden * table.groups.spill,
-        expert_crossing=_crossing(shape, table) if cell.fused_dispatch else same(1.0),
-        reductions=np.where((layout.sharding > 0.0) & cell.scattered, 1.0, 2.0),
+        expert_volume=2.0 * copies * shape.hidden * table.groups.spill * (ranks / every),
+        expert_crossing=_wanted(shape, table.groups.expert.domains) / ranks if cell.fused_dispatch else same(1.0),
+        reduced_bytes=cell.gradient_bytes * np.where((layout.sharding > 0.0) & cell.scattered, 1.0, 2.0),
         gather_pieces=stage_layers * (1.0 if cell.bucketed else TENSORS),
         gather_units=same(0.0 if cell.topology == "torus" else 1.0),
         unaligned=same(float(shape.qk_width % ALIGNMENT > 0) * (1.0 - float(cell.fused_attention))),
@@ -171,7 +180,8 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         expert_parameters=held.expert,
         stage_layers=stage_layers,
         levelled=np.where((stage_layers * layout.pipeline > shape.layers) | (shape.mtp_layers > 0), 1.0, 0.0),
-        computing=same(computing_cores(cell.schedule) if shape.moe_layers else 1.0),
+        overlapping=overlapping,
+        exchanging=EXCHANGE_CORES * overlapping * (table.groups.expert.domains > 1.0) * (shape.moe_layers > 0),
         offloaded=_offloaded(cell, layout, tokens) if cell.offload else same(0.0),
     )
 
@@ -284,7 +294,7 @@ def _ffn_width(shape: Transformer) -> float:
 def _accumulated(shape: Transformer, table: Mappings) -> Array:
     """Parameters of all layers on one chip whose gradients are added into their fp32 sums: sharded ones its shard."""
     layout, groups = table.layout, table.groups
-    sharded = (layout.sharding >= 3.0) & (layout.pipeline == 1.0)
+    sharded = layout.sharding >= 3.0
     dense, routed = np.where(sharded, groups.shards.size, 1.0), np.where(sharded, groups.expert_shards.size, 1.0)
     plain = layer_parameters(shape, layout.tensor, shape.ffn_hidden)
     mixed = layer_parameters(shape, layout.tensor, shape.shared_width) + router_parameters(shape)
@@ -312,19 +322,32 @@ def _score_elements(cell: Cell, layout: Layout) -> Array:
 
 
 def _kv_width(shape: Transformer, tensor: Array) -> Array:
-    """Elements of keys and values per token that context-parallel ranks exchange, per tensor rank."""
+    """Elements of keys and values per token that context-parallel ranks exchange, per tensor rank.
+
+    Latent attention exchanges the keys and values of all heads: Megatron-Core projects them up before the attention
+    that context parallelism splits (megatron/core/transformer/multi_latent_attention.py).
+    """
     if shape.latent_attention:
-        return np.full_like(tensor, shape.kv_lora_rank + shape.qk_rope_head_dim)
+        return np.ceil(shape.heads / tensor) * float(shape.qk_width + shape.v_width)
     return np.ceil(shape.kv_heads / tensor) * (2.0 * shape.head_dim)
 
 
-def _crossing(shape: Transformer, table: Mappings) -> Array:
-    """Part of the expert messages bound for other domains that cross: one per domain and token, not per expert.
+def _overlapping(cell: Cell, layout: Layout) -> Array:
+    """Whether another micro-batch computes while experts exchange tokens: 1, else 0.
 
-    With k experts drawn evenly over d domains a token wants ``d (1 - (1 - 1/d)^k)`` of them.
+    Stages need two micro-batches in work at a time, those of several chunks or of DualPipe (Megatron-Core asserts
+    that overlap has a virtual pipeline, and no full recomputation, which would exchange again in the way).
     """
-    domains, chosen = table.groups.expert.domains, max(shape.experts_per_token, 1)
-    missed = np.ones_like(domains)
-    for _ in range(chosen):
-        missed = missed * (1.0 - 1.0 / domains)
-    return domains * (1.0 - missed) / chosen
+    staged = (layout.pipeline > 1.0) & (layout.virtual == 1.0) & (cell.schedule == "interleaved")
+    return np.where(staged | (layout.recompute == FULL), 0.0, 1.0)
+
+
+def _wanted(shape: Transformer, places: Array) -> Array:
+    """Return how many of ``places`` ranks, or domains, a token goes to.
+
+    With k experts drawn evenly over n places it wants ``n (1 - (1 - 1/n)^k)`` of them.
+    """
+    missed = np.ones_like(places)
+    for _ in range(max(shape.experts_per_token, 1)):
+        missed = missed * (1.0 - 1.0 / places)
+    return places * (1.0 - missed)

@@ -69,15 +69,19 @@ def budget(
     trained: bool = True,
     offload: float = 0.0,
     schedule: str = "interleaved",
+    gradient_bytes: float = GRADIENT_BYTES,
 ) -> Budget:
     """Memory of every mapping [byte].
 
     The fullest chip sits on the first stage (embedding and most micro-batches in flight) or on the last (head, logits
     and one micro-batch), whichever needs more. One layer at a time is remade; the logits are gone by then.
     ``sharding``: ZeRO stage; 1 shards optimizer state, 2 also gradients, 3 also weights, over the ranks of one sharded
-    copy. Frozen weights (not ``trained``) have neither gradients nor optimizer state. ``offload``: part of the kept
-    activations that lies on the host. DualPipe holds two chunks, so twice the weights, and ``p + 1`` micro-batches in
-    flight (DeepSeek-V3, arXiv:2412.19437, table 2).
+    copy. With stages, stage 2 keeps gradients whole until the last micro-batch, as Llama 3 was trained
+    (arXiv:2407.21783, section 3.3.2); DeepSpeed refuses stages with either. Frozen weights (not ``trained``) have
+    neither gradients nor optimizer state. ``offload``: part of the kept activations that lies on the host. DualPipe
+    holds two chunks, so twice the weights, and ``p + 1`` micro-batches in flight (DeepSeek-V3, arXiv:2412.19437, table
+    2); gradients of the second chunk are left out (optimistic), so are moments of 16 bits and activations of 8
+    (pessimistic; section 3.3.3).
     """
     held = chip_parameters(shape, tensor, pipeline, expert)
     ends = np.where(pipeline > 1.0, np.maximum(held.first, held.last), held.first + held.last)
@@ -86,7 +90,8 @@ def budget(
     whole = GATHERED_LAYERS * (held.dense + held.expert) / layers_per_stage(shape, pipeline) + ends
     gathered = np.where(sharding >= 3.0, whole, 0.0)
     weights = copies * WEIGHT_BYTES * (_held(held, ends, sharding >= 3.0, *shards) + gathered)
-    gradients = learns * GRADIENT_BYTES * (_held(held, ends, sharding >= 2.0, *shards) + gathered)
+    alone = (sharding >= 3.0) | ((sharding == 2.0) & (pipeline == 1.0))
+    gradients = learns * gradient_bytes * (_held(held, ends, alone, *shards) + gathered)
     optimizer = learns * OPTIMIZER_STATE_BYTES * _held(held, ends, sharding >= 1.0, *shards)
     tokens = micro_batch * (sequence / context)
     kinds = {"sequence_parallel": sequence_parallel, "fused_attention": fused_attention}

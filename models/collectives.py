@@ -93,7 +93,8 @@ class Group:
 
     ``up`` and ``out`` are the parts of a gathered volume that one chip moves through its scale-up links and through
     its network interface; ``up_reduced`` and ``up_exchanged`` those of a volume that is reduced for all or exchanged,
-    ``up_once`` that of a volume received once, ``exchange_out`` the part of an exchanged volume that leaves the domain.
+    ``up_once`` that of a volume received once, ``exchange_out`` the part of an exchanged volume that leaves the domain,
+    ``gather_out`` that of a ring of gathers.
     ``ring_*`` and ``tree_*`` are the hops of one pass by tier; ``several``: 1, or 0 for one rank;
     ``crosses`` says whether any group of the table leaves its domain.
     """
@@ -106,6 +107,7 @@ class Group:
     up_exchanged: Array
     up_once: Array
     out: Array
+    gather_out: Array
     exchange_out: Array
     ring_up: Array
     ring_out: Array
@@ -142,6 +144,7 @@ def group_of(size: Array, inside: Array, share: Array | float = 1.0, library: Li
         up_exchanged=(size - 1.0 + library.copy) * piece / library.exchange,
         up_once=once,
         out=(domains - 1.0) / size,
+        gather_out=np.where(domains > 1.0, (size - 1.0) / (size * inside), 0.0),
         exchange_out=(domains - 1.0) / domains,
         ring_up=several * (size - domains),
         ring_out=domains - 1.0,
@@ -173,12 +176,13 @@ def all_gather(volume: Array, group: Group, fabric: Fabric) -> Array:
     """Time after which every rank holds all ``volume`` bytes, of which it had 1/size [s].
 
     Start and ring: ``(n-1) latency + (n-1+c)/n V/B``, c the copy of the own piece; for groups of several domains no
-    faster than their interfaces, ``(d-1)/n V/B_out``. The latency is that of ``size - domains`` hops inside and
-    ``domains - 1`` between domains. Small messages pay a lower rate, large ones the start of their protocol.
+    faster than their interfaces: every link of a ring carries ``(n-1)/n V``, those between domains too, of which there
+    are as many rings as ranks in a domain, ``(n-1)/(n m) V/B_out``. The latency is that of ``size - domains`` hops
+    inside and ``domains - 1`` between domains. Small messages pay a lower rate, large ones the start of their protocol.
     """
     transfer = group.up / fabric.up_rate
     if group.crosses:
-        transfer = np.maximum(transfer, group.out / fabric.out_rate)
+        transfer = np.maximum(transfer, group.gather_out / fabric.out_rate)
     latency = _start(group, fabric) + _hops(group.ring_up, group.ring_out, group, fabric)
     return latency + _moved(volume * transfer, group)
 

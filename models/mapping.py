@@ -64,7 +64,8 @@ class Cell:
     ``schedule``: of the pipeline, one of ``models.schedule.SCHEDULES``. ``offload``: part of the activations kept on
     the host. ``fused_dispatch``: a token crosses to a domain once, not once per expert there. ``bucketed``: sharded
     weights are gathered layer by layer, not tensor by tensor. ``scattered``: gradients go to the owner of their
-    shard of the optimizer alone, not to every replica.
+    shard of the optimizer alone, not to every replica. ``gradient_bytes``: of one, on its way and in its
+    sum.
     """
 
     shape: Transformer
@@ -85,6 +86,7 @@ class Cell:
     fused_dispatch: bool = True
     bucketed: bool = True
     scattered: bool = True
+    gradient_bytes: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,7 @@ def _describe(layout: Layout, cell: Cell) -> tuple[Groups, Budget]:
         trained=cell.trained,
         offload=cell.offload,
         schedule=cell.schedule,
+        gradient_bytes=cell.gradient_bytes,
     )
     return groups, need
 

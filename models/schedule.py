@@ -11,15 +11,6 @@ from models.inputs import Array
 SCHEDULES: Final = ("interleaved", "zero_bubble", "dualpipe")
 """Pipeline schedules; one forward, one backward (1F1B) is the interleaved one with one chunk per stage."""
 
-EXCHANGE_CORES: Final = 20.0 / 132.0
-"""Part of a chip's cores that DualPipe gives to the exchange of experts, which it hides behind other micro-batches: 20
-of the 132 of an H800 (DeepSeek-V3, arXiv:2412.19437, section 3.2.2)."""
-
-
-def computing_cores(schedule: str) -> float:
-    """Part of a chip's cores that is left to the layers' products."""
-    return 1.0 - EXCHANGE_CORES if schedule == "dualpipe" else 1.0
-
 
 def round_gaps(micro_batches: Array, stages: Array, virtual: Array) -> Array:
     """Slots that an interleaved schedule idles because it has fewer micro-batches than stages.

@@ -80,7 +80,7 @@ def _expert_time(work: Work, table: Mappings, machine: Machine, compute: Array) 
     """Exposed dispatch and combine of one micro-batch [s]: what overlapped computation does not hide."""
     volume = work.expert_volume * machine.imbalance
     messages = work.expert_messages * all_to_all(volume, table.groups.expert, machine.fabric, work.expert_crossing)
-    hidden = machine.overlap_experts * machine.coefficients.expert_overlap
+    hidden = work.overlapping * machine.overlap_experts * machine.coefficients.expert_overlap
     return messages - hidden * np.minimum(messages, compute)
 
 
@@ -99,14 +99,16 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
     of the chip unless its launches block.
     """
     memory, fabric, by = machine.memory_rate, machine.fabric, machine.coefficients
-    dense, dense_again = _products(work.dense, machine.matrix_rate, memory)
+    computing = 1.0 - work.exchanging * machine.overlap_experts if work.exchanging.any() else np.ones(())
+    matrix_rate = machine.matrix_rate * computing
+    dense, dense_again = _products(work.dense, matrix_rate, memory)
     head, _ = _products((work.head,), machine.head_rate, memory)
-    score = work.score_flops / machine.score_rate + work.score_bytes / memory
+    score = work.score_flops / (machine.score_rate * computing) + work.score_bytes / memory
     compute = dense + work.score_passes * score
     again = dense_again + work.score_again * score + work.vector_again_bytes / memory
     vector = work.vector_bytes / memory
     if work.routed:
-        routed, routed_again = _products(work.routed, machine.matrix_rate, memory)
+        routed, routed_again = _products(work.routed, matrix_rate, memory)
         aged = machine.imbalance * machine.mixture_age
         compute, again = compute + routed * aged, again + routed_again * aged
         vector = vector + machine.mixture_age * (work.permute_bytes / memory + work.router)

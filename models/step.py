@@ -30,9 +30,6 @@ from models.schedule import round_gaps
 from models.slot import Machine, Slot
 from models.work import Work
 
-GRADIENT_REDUCE_BYTES: Final = 4.0
-"""Gradients are reduced in fp32."""
-
 WEIGHT_GATHER_BYTES: Final = 2.0
 """Weights are gathered in bf16."""
 
@@ -83,22 +80,22 @@ def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Ar
     layout, by, overlap = table.layout, machine.coefficients, machine.overlap_gradients
     whole = (table.groups.replicas, table.groups.expert_replicas)
     gather = _gather(work, machine, whole, WEIGHT_GATHER_BYTES, 1.0) * work.reduced
-    reduce = gather * (GRADIENT_REDUCE_BYTES / WEIGHT_GATHER_BYTES)
-    back = work.reductions * reduce
+    back = gather * (work.reduced_bytes / WEIGHT_GATHER_BYTES)
     front = np.where(layout.sharding > 0.0, gather, 0.0)
-    hidden = np.minimum(back, free * BACKWARD) + np.minimum(front, free * (1.0 / 3.0))
-    exposed = back + front - (overlap * (1.0 - by.gradient_exposed)) * hidden
-    sharded = (layout.sharding >= 3.0) & (layout.pipeline == 1.0)
+    rounds = np.where((layout.sharding == 2.0) & (layout.pipeline == 1.0), layout.micro_batches, 1.0)
+    hidden = rounds * np.minimum(back, free * BACKWARD) + np.minimum(front, free * (1.0 / 3.0))
+    exposed = rounds * back + front - (overlap * (1.0 - by.gradient_exposed)) * hidden
+    sharded = layout.sharding >= 3.0
     if not sharded.any():
         return np.asarray(exposed)
     passes = 2.0 + work.reduced
-    moved = (2.0 * WEIGHT_GATHER_BYTES + GRADIENT_REDUCE_BYTES * work.reduced) / passes
+    moved = (2.0 * WEIGHT_GATHER_BYTES + work.reduced_bytes * work.reduced) / passes
     copy = (table.groups.shards, table.groups.expert_shards)
     traffic = _gather(work, machine, copy, moved, work.gather_pieces) * passes * work.gather_slowdown
     square, other = free * free, traffic * traffic
     mixed = np.sqrt(np.sqrt(square * square + other * other)) + by.sharded_exposed * traffic - free
     shard = work.dense_parameters / copy[0].size + work.expert_parameters / copy[1].size
-    shard = GRADIENT_REDUCE_BYTES * work.reduced * shard
+    shard = work.reduced_bytes * work.reduced * shard
     mirrored = all_reduce(shard, table.groups.mirrors, machine.fabric)
     each = overlap * mixed + (1.0 - overlap) * traffic
     return np.where(sharded, layout.micro_batches * each + mirrored, exposed)

@@ -17,7 +17,7 @@ from models.columns import columns, map_columns, rows, stack
 from models.fleet import of_all_sites, site_count, site_of
 from models.inputs import Array, Known, ModelInputError, decided, integer, number
 from models.mapping import Cell, Fixed, Mappings, legal, mappings
-from models.memory import RECOMPUTE, USABLE
+from models.memory import GRADIENT_BYTES, RECOMPUTE, USABLE
 from models.operators import ELEMENT_BYTES
 from models.placement import PLACEMENTS
 from models.reasons import Reason
@@ -102,10 +102,19 @@ def cell_of(known: Known, shape: Transformer, spares: float, precision: str) -> 
         packed=_within(known, "packed_length", sequence),
         fused_dispatch=_chosen_text(known, "mixture_dispatch", DISPATCHES, "fused") == "fused",
         bucketed=_chosen_text(known, "sharded_gathers", GATHERS, "layer") == "layer",
+        gradient_bytes=_gradient_bytes(known),
         scattered=_chosen_text(known, "gradient_reduction", REDUCTIONS, "scatter") == "scatter",
         schedule=_chosen_text(known, "pipeline_schedule", SCHEDULES, "interleaved"),
         offload=_within(known, "activation_offload", 1.0),
     )
+
+
+def _gradient_bytes(known: Known) -> float:
+    """Return the bytes of a gradient, those of fp32 or of 16 bits."""
+    value = float(number(known, "gradient_bytes")) if "gradient_bytes" in known else GRADIENT_BYTES
+    if value not in {2.0, 4.0}:
+        raise ModelInputError("gradient_bytes", f"gradient_bytes is {value:g}; it must be 2 or 4")
+    return value
 
 
 @lru_cache(maxsize=64)

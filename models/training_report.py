@@ -127,7 +127,9 @@ def _rates(cell: Cell, best: Mappings, whole: Step, peak: Array) -> dict[str, Ar
     """
     tokens = cell.batch * cell.sequence / whole.total
     per_rank = tokens / best.layout.ranks
-    useful = model_flops_per_token(without_predictions(cell.shape), cell.packed or cell.sequence)
+    useful = model_flops_per_token(
+        without_predictions(cell.shape), cell.packed or cell.sequence, frozen=not cell.trained
+    )
     return {
         "tokens_per_second": tokens,
         "tokens_per_second_per_chip": per_rank * cell.ranks_per_chip,

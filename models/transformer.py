@@ -280,13 +280,15 @@ def score_flops_at(shape: Transformer, keys: float) -> float:
     return 2.0 * shape.heads * (shape.qk_width + shape.v_width) * seen
 
 
-def model_flops_per_token(shape: Transformer, sequence: float) -> float:
+def model_flops_per_token(shape: Transformer, sequence: float, *, frozen: bool = False) -> float:
     """Model FLOPs of one trained token: 3 x (forward matrix products + causal attention scores).
 
-    The backward pass costs twice the forward. Recomputation does not count. PaLM (arXiv:2204.02311, appendix B)
-    counts the full square of the scores; Megatron-Core counts the causal half, as here.
+    The backward pass costs twice the forward; ``frozen`` weights have no gradient, so their products count once less.
+    Recomputation does not count. PaLM (arXiv:2204.02311, appendix B) counts the full square of the scores;
+    Megatron-Core counts the causal half, as here.
     """
-    return 3.0 * (forward_matrix_flops(shape) + forward_score_flops(shape, sequence, causal=True))
+    passes = 2.0 if frozen else 3.0
+    return passes * forward_matrix_flops(shape) + 3.0 * forward_score_flops(shape, sequence, causal=True)
 
 
 def kv_elements_per_token(shape: Transformer) -> int:

@@ -72,7 +72,9 @@ class Work:
     dense_parameters: Array
     expert_parameters: Array
     reduced: Array
-    reductions: Array
+    reduced_bytes: Array
+    overlapping: Array
+    exchanging: Array
     slow_stage: Array
     levelled: Array
     gather_pieces: Array
@@ -99,18 +101,13 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
     )
     attention = fused * amounts.layers * (2.0 + full) * curves.attention.launch
     return Work(
-        dense=tuple(
-            _product(sides, amounts.element_bytes, curves.product, trained, 1.0 / amounts.computing)
-            for sides in amounts.dense
-        ),
+        dense=tuple(_product(sides, amounts.element_bytes, curves.product, trained) for sides in amounts.dense),
         routed=tuple(
-            _product(sides, amounts.element_bytes, curves.product, trained, 1.0 / (by.grouped_rate * amounts.computing))
+            _product(sides, amounts.element_bytes, curves.product, trained, 1.0 / by.grouped_rate)
             for sides in amounts.routed
         ),
-        head=_product(amounts.head, np.full_like(trained, 2.0), curves.head, trained, np.ones_like(trained)),
-        score_flops=amounts.score_flops
-        / amounts.computing
-        * np.where(fused > 0.0, slow, 1.0 + by.unaligned_heads * amounts.unaligned),
+        head=_product(amounts.head, np.full_like(trained, 2.0), curves.head, trained),
+        score_flops=amounts.score_flops * np.where(fused > 0.0, slow, 1.0 + by.unaligned_heads * amounts.unaligned),
         score_bytes=(2.0 * by.unfused_passes) * amounts.score_elements,
         score_passes=1.0 + backward,
         score_again=full + selective * (1.0 - fused),
@@ -131,7 +128,9 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         dense_parameters=amounts.dense_parameters,
         expert_parameters=amounts.expert_parameters,
         reduced=trained,
-        reductions=amounts.reductions,
+        reduced_bytes=amounts.reduced_bytes,
+        overlapping=amounts.overlapping,
+        exchanging=amounts.exchanging,
         gather_pieces=amounts.gather_pieces,
         gather_slowdown=1.0 + (by.sharded_ring - 1.0) * amounts.gather_units,
         slow_stage=amounts.stage_layers / amounts.layers,
@@ -145,7 +144,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
     )
 
 
-def _product(sides: Sides, element: Array, curve: GemmCurve, trained: Array, slowdown: Array) -> Product:
+def _product(sides: Sides, element: Array, curve: GemmCurve, trained: Array, slowdown: float = 1.0) -> Product:
     """Charge a class of products; frozen weights have no gradient.
 
     Bytes are both factors at ``element`` and the result at two, times what kernels move beyond the least.

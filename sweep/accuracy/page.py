@@ -24,10 +24,11 @@ the model gives a range over what is not stated, and the error is the distance t
 
 * **in-sample**: the shipped constants, fitted to all runs.
 * **left-out-source**: constants fitted without the sources that share authors, machines or data with the run.
-* **left-out-chip**: constants fitted without any run on the chip.
+* **left-out-chip**: constants fitted without any run on the chip, or on others of the same die.
 
 Tier 1: mapping and recomputation are stated; covered where another family of sources has the same chip and number
-format. Tier 2: something is not stated. Tier 3: a chip that no other family of sources covers, whatever is stated.
+format. Tier 2: something is not stated. Tier 3: a chip whose die no other family of sources covers, whatever is
+stated. MLPerf rows and Nvidia's own are two families, though the partners behind many of the former run its software.
 Microbenchmarks are runs on one node made to profile; they are counted apart."""
 
 

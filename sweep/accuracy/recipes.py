@@ -156,6 +156,16 @@ def gathers_tensors(row: Row) -> bool:
     return "zero-3" in words and "fsdp" not in words and row.year < MODERN
 
 
+def gradient_bytes(row: Row) -> float:
+    """Bytes in which gradients are reduced: 2 where a script or its framework reduces in 16 bits, else 4.
+
+    Composer reduces in the format of the products in both of its modes (``get_mixed_precision``). MaxText casts weights
+    to bf16 at their use, so the sums over replicas that XLA puts behind their gradients are of bf16.
+    """
+    words = f"{row.features} {_sharding_words(row)}"
+    return 2.0 if re.search(r"grad_reduce_in_fp32 false|mp mode (?:default|pure)|maxtext", words) else 4.0
+
+
 def reduces_all(row: Row) -> bool:
     """Whether every replica gets all gradients although the optimizer is sharded: DeepSpeed's ``BF16_Optimizer``.
 
@@ -247,6 +257,7 @@ def software(row: Row, shape: Transformer) -> dict[str, Any]:
         "trained_weights": trained_weights(row),
         "pipeline_schedule": schedule(row),
         "captured_graphs": captured_graphs(row),
+        "gradient_bytes": gradient_bytes(row),
         "blocking_launches": int("cuda_launch_blocking=1" in row.features),
         **_overlaps(row),
     }

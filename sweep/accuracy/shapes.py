@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, Final
 
@@ -49,7 +50,8 @@ def shape_of(row: Row, catalogue: Catalogue) -> Transformer:
     """Return the shape of the model of a row; raises ``LeftOutError`` when it has none or nobody states it.
 
     The catalogue knows what no column holds (latent attention, windows, gates). Where the row states another number
-    than the catalogue, the run was made with that of the row. "w/o MTP" takes the multi-token prediction away.
+    than the catalogue, the run was made with that of the row. "w/o MTP" takes the multi-token prediction away, and so
+    does MaxText, which has none unless told (``mtp_num_layers`` 0).
     """
     model = workload_of(row.text("model"))
     for beginning, layers in HYBRIDS.items():
@@ -57,7 +59,7 @@ def shape_of(row: Row, catalogue: Catalogue) -> Transformer:
             raise LeftOutError(f"layers that are no transformer layers: {layers}")
     known = catalogue.entry("workloads", model).shape if model in catalogue.names("workloads") else None
     shape = _with_row(known, row) if known is not None else _from_row(row)
-    if "w/o mtp" in row.features or "without mtp" in row.features:
+    if re.search(r"w/o mtp|without mtp|maxtext", row.features):
         shape = replace(shape, mtp_layers=0)
     if max(shape.layers, shape.hidden, shape.heads, shape.head_dim) < 1 or shape.experts_per_token > shape.experts:
         raise LeftOutError("the shape of the model is not possible as stated")

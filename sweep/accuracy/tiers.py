@@ -2,7 +2,7 @@
 
 Tier 1: mapping and recomputation are stated, and the prediction is one number; *covered* where another family of
 sources has the same chip and number format. Tier 2: something is not stated, and the prediction is a range. Tier 3: a
-chip that no other family covers, whatever is stated about the run. Runs on one node made to profile are apart.
+chip whose die no other family covers, whatever is stated about the run. Runs on one node made to profile are apart.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sweep.accuracy.case import Case
+from sweep.accuracy.dies import die_of
 from sweep.catalogue import Catalogue
 
 COVERED, OTHERWISE, RANGE, BLIND, MICROBENCHMARK = (
@@ -51,9 +52,9 @@ class Tiers:
         return bool(self.families.get((self.chips[case.system], precision_class(case)), frozenset()) - {case.family})
 
     def blind(self, case: Case) -> bool:
-        """Whether no other family has the chip, in any number format."""
-        chip = self.chips[case.system]
-        return not any(found - {case.family} for (name, _), found in self.families.items() if name == chip)
+        """Whether no other family has the chip's die, in any number format."""
+        die = die_of(self.chips[case.system])
+        return not any(found - {case.family} for (name, _), found in self.families.items() if die_of(name) == die)
 
     def of_case(self, case: Case) -> tuple[str, ...]:
         """Return the tiers of a run; one on a chip that no other family covers is in tier 3 as well."""

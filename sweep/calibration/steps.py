@@ -1,6 +1,6 @@
 """The calibration of the training model: the fit to all measured steps, and one fit for everything left out.
 
-Leaving out whole families of sources (siblings by the same authors, machine or data together) and whole chips shows how
+Leaving out whole families of sources (siblings by the same authors, machine or data together) and whole dies shows how
 far the model is off on runs that its constants do not know.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from sweep.accuracy.case import Case
 from sweep.accuracy.choices import WITHOUT_CHIP, WITHOUT_SOURCE
+from sweep.accuracy.dies import die_of
 from sweep.accuracy.stack import stack_runs
 from sweep.calibration.problem import Fit, Problem
 from sweep.catalogue import Catalogue
@@ -34,8 +35,11 @@ class Fits:
 
 
 def fold_names(case: Case, chips: Mapping[str, str]) -> dict[str, str]:
-    """Return what is left out to predict a case, by split; ``chips`` gives the chip of a system."""
-    return {WITHOUT_SOURCE: case.family, WITHOUT_CHIP: chips[case.system]}
+    """Return what is left out to predict a case, by split; ``chips`` gives the chip of a system.
+
+    With a chip go all of the same die: an A100 of 40 GB says what one of 80 GB does.
+    """
+    return {WITHOUT_SOURCE: case.family, WITHOUT_CHIP: die_of(chips[case.system])}
 
 
 def chips_of(cases: Sequence[Case], catalogue: Catalogue) -> dict[str, str]:
