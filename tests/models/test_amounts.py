@@ -112,7 +112,8 @@ def test_context_parallel_ranks_share_queries_and_fetch_keys():
     assert part.queries.item() == whole.queries.item() / 4
     assert part.context_volume.item() == 8192 * 2 * (2 * 8 * 128)  # keys and values of all tokens at two bytes
     latent = counted(DEEPSEEK_V3, 8192, context=4, tensor=8)
-    assert latent.context_volume.item() == 8192 * 2 * (512 + 64)
+    # keys of 128 + 64 and values of 128 of the 16 heads of a rank, projected up before they are exchanged
+    assert latent.context_volume.item() == 8192 * 2 * 16 * (128 + 64 + 128)
 
 
 def test_copies_of_a_token_go_to_its_experts():
@@ -122,19 +123,22 @@ def test_copies_of_a_token_go_to_its_experts():
         assert (part.factors.item(), part.rows.item(), part.count.item()) == (4, 4 * 64 * 4096 * 8 / 256, 58)
     assert {(part.columns.item(), part.depth.item()) for part in amounts.routed} == {(4096, 7168), (7168, 2048)}
     assert amounts.copy_units.item() == 58 * 4096 * 8 * 7168
-    assert amounts.expert_volume.item() == 4096 * 8 * 7168 * 2
+    plain = counted(DEEPSEEK_V3, 4096, data=64, expert=64, fused_dispatch=False)
+    assert plain.expert_volume.item() == 4096 * 8 * 7168 * 2
     for narrow in ("fp8", "fp4"):  # the dispatchers of Megatron-Core refuse products of eight bits
-        assert counted(DEEPSEEK_V3, 4096, narrow, data=64, expert=64).expert_volume.item() == 4096 * 8 * 7168 * 2
+        same = counted(DEEPSEEK_V3, 4096, narrow, data=64, expert=64).expert_volume.item()
+        assert same == amounts.expert_volume.item()
     cut = counted(DEEPSEEK_V3, 4096, data=8, tensor=8, expert=64)
     assert cut.copy_units.item() == 58 * 4096 / 8 * 8 * 7168
-    assert cut.expert_volume.item() == 4096 / 8 * 8 * 7168 * 2
+    assert cut.expert_volume.item() == pytest.approx(amounts.expert_volume.item() / 8)
 
 
 def test_experts_receive_the_copies_of_ranks_that_hold_none():
     # 14 x 8 ranks, 64 of them with experts: what all 112 send arrives on the 64
     amounts = counted(DEEPSEEK_V3, 4096, data=14, tensor=8, expert=64)
     copies = 14 * 4096 * 8
-    assert amounts.expert_volume.item() == pytest.approx(copies / 64 * 7168 * 2)
+    alone = counted(DEEPSEEK_V3, 4096, data=8, tensor=8, expert=64)
+    assert amounts.expert_volume.item() == pytest.approx(alone.expert_volume.item() * 14 * 8 / 64)
     assert sum(part.rows.item() for part in amounts.routed) == 2 * 4 * EXPERT_TILE * np.ceil(copies / 256 / EXPERT_TILE)
 
 
@@ -212,7 +216,7 @@ def test_gradients_of_all_weights_but_the_ends_are_summed():
 
 def test_gradients_of_sharded_weights_are_summed_shard_by_shard():
     layers = parameters(LLAMA_8B) - 2 * 128256 * 4096 - 4096
-    for shards, changes in ((8, {}), (4, {"sharding_group": 4}), (1, {"sharding": 2}), (1, {"pipeline": 2})):
+    for shards, changes in ((8, {}), (4, {"sharding_group": 4}), (1, {"sharding": 2}), (8, {"pipeline": 2})):
         summed = counted(LLAMA_8B, **{"sharding": 3, "data": 8} | changes).accumulated.item()
         assert summed == pytest.approx(layers / shards), changes
     # 64 ranks, eight of which hold the same 32 experts
@@ -284,14 +288,31 @@ def test_only_unfused_heads_can_be_unaligned(width, unaligned):
 
 @pytest.mark.parametrize(("domains", "chosen"), [(2, 1), (2, 3), (3, 3), (4, 2)])
 def test_fused_dispatch_crosses_once_per_domain(domains, chosen):
-    # all ways to draw the domains of the chosen experts, equally likely
-    draws = list(product(range(domains), repeat=chosen))
-    distinct = sum(len(set(draw)) for draw in draws) / len(draws)
+    # all ways to draw the domains, or the 64 ranks, of the chosen experts, equally likely: one copy for each
+    def distinct(places):
+        draws = list(product(range(places), repeat=chosen))
+        return sum(len(set(draw)) for draw in draws) / len(draws)
+
     shape = replace(MIXTRAL, experts=64, experts_per_token=chosen)
     spread = {"data": 64, "expert": 64, "domain": 64 // domains if domains != 3 else 22}
-    fused = counted(shape, **spread).expert_crossing.item()
-    assert fused == pytest.approx(distinct / chosen)
-    assert counted(shape, **spread, fused_dispatch=False).expert_crossing.item() == 1.0
+    fused, plain = counted(shape, **spread), counted(shape, **spread, fused_dispatch=False)
+    assert fused.expert_volume.item() == pytest.approx(plain.expert_volume.item() * distinct(64) / chosen)
+    assert fused.expert_crossing.item() == pytest.approx(distinct(domains) / distinct(64))
+    assert plain.expert_crossing.item() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "hides"),
+    # Megatron-Core overlaps with several chunks per stage only, and not with full recomputation
+    [({}, 1), ({"pipeline": 4, "virtual": 2}, 1), ({"pipeline": 4}, 0), ({"recompute": "full"}, 0)],
+)
+def test_exchanges_hide_behind_another_micro_batch(changes, hides):
+    amounts = counted(DEEPSEEK_V3, 4096, data=64, expert=64, domain=8, **changes)
+    assert amounts.overlapping.item() == hides
+    assert amounts.exchanging.item() == pytest.approx(hides * 20 / 132)  # eight domains
+    inside = counted(DEEPSEEK_V3, 4096, data=64, expert=64, domain=64, **changes)
+    assert inside.exchanging.item() == 0
+    assert counted(LLAMA_8B, data=64, domain=8, **changes).exchanging.item() == 0
 
 
 def test_parameters_are_those_of_the_fullest_stage():

@@ -218,13 +218,14 @@ def expert_job(**inputs: Any) -> dict[str, Any]:
 
 def test_dispatch_and_combine_run_forward_and_backward():
     out = part("expert_parallel_time", expert_job(overlap_experts=0.0))
-    message = exchanged(4096 * 8 * 7168 * 2, 64, UP)
+    copies = 64 * (1 - (63 / 64) ** 8)  # of the ranks that eight experts are on
+    message = exchanged(4096 * copies * 7168 * 2, 64, UP)
     assert out == pytest.approx(HAND.expert_exposed * 59 * 4 * message, rel=1e-9)
     # products in eight bits change nothing: copies travel in sixteen, both ways
     assert part("expert_parallel_time", expert_job(overlap_experts=0.0, precision="fp8")) == pytest.approx(out)
     # 72 ranks for 64 experts: the tokens of all arrive on the 64 that hold them
     spilt = part("expert_parallel_time", expert_job(overlap_experts=0.0, data_parallel=72, global_batch=72))
-    message = exchanged(4096 * 8 * 7168 * 2 * 72 / 64, 64, UP)
+    message = exchanged(4096 * copies * 7168 * 2 * 72 / 64, 64, UP)
     assert spilt == pytest.approx(HAND.expert_exposed * 59 * 4 * message, rel=1e-9)
     again = part("expert_parallel_time", expert_job(overlap_experts=0.0, recompute="full"))
     assert again == pytest.approx(1.5 * out, rel=1e-9)
@@ -276,16 +277,16 @@ def test_transfers_between_stages_delay_every_slot_of_one_forward_one_backward(b
     assert part("pipeline_time", inputs) == pytest.approx((batch * waiting + 2) * transfer, rel=1e-9)
 
 
-def test_dualpipe_computes_on_the_cores_that_the_exchange_leaves():
-    # DeepSeek-V3 (arXiv:2412.19437, section 3.2.2): 20 of 132 cores move tokens; no experts, no exchange
+def test_products_compute_on_the_cores_that_the_exchange_leaves():
+    # DeepSeek-V3 (arXiv:2412.19437, section 3.2.2): 20 of 132 cores move tokens between nodes
     shape = replace(DEEPSEEK_V3, vocabulary=1)  # the head, on the last stage alone, computes on all cores
-    fixed = {"data_parallel": 32, "expert_parallel": 32, "pipeline_parallel": 2, "virtual_pipeline": 1}
-    for known, slower in ((shape, 132 / 112), (replace(shape, experts=0, experts_per_token=0), 1)):
-        inputs = expert_job(shape=known) | fixed | ({} if known.experts else {"expert_parallel": 1})
-        plain, dual = (
-            part("compute_time", inputs | {"pipeline_schedule": name}) for name in ("interleaved", "dualpipe")
-        )
-        assert dual == pytest.approx(slower * plain, rel=1e-3)  # launches of kernels take as long
+    fixed = {"data_parallel": 32, "expert_parallel": 32, "pipeline_parallel": 2, "pipeline_schedule": "dualpipe"}
+    inputs = expert_job(shape=shape, scale_up_size=8, domains=8) | fixed
+    free, half, busy = (part("compute_time", inputs | {"overlap_experts": share}) for share in (0.0, 0.5, 1.0))
+    assert busy == pytest.approx(132 / 112 * free, rel=1e-3)  # launches of kernels take as long
+    assert half == pytest.approx(132 / 122 * free, rel=1e-3)
+    inside = part("compute_time", expert_job(shape=shape) | fixed)
+    assert inside == pytest.approx(free, rel=1e-9)
 
 
 def test_transfers_that_outlast_the_slots_of_several_chunks_set_the_pace():
@@ -364,6 +365,28 @@ def test_pipelines_of_deepspeed_give_every_replica_all_gradients():
     inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8, overlap_gradients=0.0)
     out = part("data_parallel_time", inputs | fixed)
     assert out == pytest.approx((4 + 1) * gathered(2 * parameters(LLAMA_8B), 8, UP), rel=1e-5)  # final norm
+
+
+def test_gradients_of_two_bytes_take_half_the_time():
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8, overlap_gradients=0.0)
+    gather = gathered(2 * parameters(LLAMA_8B), 8, UP)
+    fixed = {"data_parallel": 8, "optimizer_sharding": 1, "gradient_bytes": 2.0}
+    out = training_stage(inputs | fixed)
+    assert float(out["data_parallel_time"]) == pytest.approx((1 + 1) * gather, rel=1e-5)
+    whole = training_stage(inputs | fixed | {"gradient_bytes": 4.0})
+    assert float(whole["memory_gradients"]) == 2 * float(out["memory_gradients"])
+
+
+def test_sharded_gradients_are_reduced_once_per_micro_batch():
+    # ZeRO-2 without stages keeps a shard of a micro-batch's gradients; with stages they wait for the last
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=32, overlap_gradients=0.0)
+    gather = gathered(2 * parameters(LLAMA_8B), 8, UP)
+    out = training_stage(inputs | {"data_parallel": 8, "optimizer_sharding": 2})
+    assert float(out["data_parallel_time"]) == pytest.approx((4 * 2 + 1) * gather, rel=1e-5)
+    staged = {"data_parallel": 8, "pipeline_parallel": 2, "virtual_pipeline": 1}
+    first, second = (training_stage(inputs | staged | {"optimizer_sharding": stage}) for stage in (1, 2))
+    for name in ("data_parallel_time", "memory_gradients"):
+        assert float(first[name]) == float(second[name])
 
 
 def test_a_part_of_the_gradients_stays_exposed_whatever_computation_lasts():
