@@ -66,8 +66,9 @@ class Sides:
 class Amounts:
     """The counted columns of every mapping, per micro-batch and chip.
 
-    ``score_flops`` of attention, one pass forward: causal half where ``fused``, else the square; ``score_elements`` of
-    the score matrices, zero where fused; ``queries`` of all heads of a layer, ``width`` of a head. ``norm_units``,
+    ``logits`` of all heads. ``score_flops`` of attention, one pass forward: causal half where ``fused``, else the
+    square; ``score_elements`` of the score matrices, zero where fused; ``queries`` of all heads of a layer, ``width`` of
+    a head. ``norm_units``,
     ``wide_units``, ``ffn_units``: tokens x hidden units that only sequence parallelism shards, that tensor parallelism
     shards, and tokens x feed-forward units. ``copy_units``: routed copies x hidden units. ``cast_elements``: inputs and
     outputs of the products in formats of 8 bits or less; ``adapter_elements``: of the attention projections where
@@ -86,6 +87,7 @@ class Amounts:
     dense: tuple[Sides, ...]
     routed: tuple[Sides, ...]
     head: Sides
+    logits: Array
     element_bytes: Array
     layers: Array
     moe_layers: Array
@@ -147,6 +149,7 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         dense=tuple(_dense(shape, layout, tokens)),
         routed=tuple(_routed(shape, layout, tokens * table.groups.spill)),
         head=Sides(tokens, shape.vocabulary / layout.tensor, same(shape.hidden), same(1.0), same(heads), full * 0.0),
+        logits=heads * tokens * shape.vocabulary / layout.tensor,
         element_bytes=same(element),
         layers=same(shape.layers),
         moe_layers=same(shape.moe_layers),
@@ -292,16 +295,20 @@ def _ffn_width(shape: Transformer) -> float:
 
 
 def _accumulated(shape: Transformer, table: Mappings) -> Array:
-    """Parameters of all layers on one chip whose gradients are added into their fp32 sums: sharded ones its shard."""
+    """Parameters of all layers on one chip whose gradients are added into their fp32 sums: sharded ones its shard.
+
+    Embedding and head count where there is one stage; of several stages the ends are left out (optimistic).
+    """
     layout, groups = table.layout, table.groups
     sharded = layout.sharding >= 3.0
     dense, routed = np.where(sharded, groups.shards.size, 1.0), np.where(sharded, groups.expert_shards.size, 1.0)
     plain = layer_parameters(shape, layout.tensor, shape.ffn_hidden)
     mixed = layer_parameters(shape, layout.tensor, shape.shared_width) + router_parameters(shape)
     experts = np.ceil(shape.experts / layout.expert) * mlp_parameters(shape, shape.expert_ffn_hidden)
-    return np.asarray(
-        (shape.dense_layers * plain + shape.moe_layers * mixed) / dense + shape.moe_layers * experts / routed
-    )
+    held = chip_parameters(shape, layout.tensor, layout.pipeline, layout.expert)
+    ends = np.where(layout.pipeline == 1.0, held.first + held.last, 0.0)
+    layers = shape.dense_layers * plain + shape.moe_layers * mixed
+    return np.asarray((layers + ends) / dense + shape.moe_layers * experts / routed)
 
 
 def _score_flops(cell: Cell, layout: Layout) -> Array:

@@ -28,6 +28,7 @@ class Coefficients:
     wide_bytes: float
     ffn_bytes: float
     vector_backward: float
+    logit_bytes: float
     quantise_bytes: float
     accumulate_bytes: float
     optimizer_bytes: float

@@ -103,6 +103,7 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
     matrix_rate = machine.matrix_rate * computing
     dense, dense_again = _products(work.dense, matrix_rate, memory)
     head, _ = _products((work.head,), machine.head_rate, memory)
+    head = head + work.logit_bytes / memory
     score = work.score_flops / (machine.score_rate * computing) + work.score_bytes / memory
     compute = dense + work.score_passes * score
     again = dense_again + work.score_again * score + work.vector_again_bytes / memory

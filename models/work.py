@@ -54,6 +54,7 @@ class Work:
     dense: tuple[Product, ...]
     routed: tuple[Product, ...]
     head: Product
+    logit_bytes: Array
     score_flops: Array
     score_bytes: Array
     score_passes: Array
@@ -107,6 +108,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
             for sides in amounts.routed
         ),
         head=_product(amounts.head, np.full_like(trained, 2.0), curves.head, trained),
+        logit_bytes=by.logit_bytes * amounts.logits,
         score_flops=amounts.score_flops * np.where(fused > 0.0, slow, 1.0 + by.unaligned_heads * amounts.unaligned),
         score_bytes=(2.0 * by.unfused_passes) * amounts.score_elements,
         score_passes=1.0 + backward,
