@@ -116,6 +116,11 @@ def test_context_parallel_ranks_share_queries_and_fetch_keys():
     assert latent.context_volume.item() == 8192 * 2 * 16 * (128 + 64 + 128)
 
 
+def test_every_head_makes_its_logits():
+    assert counted(LLAMA_8B, 8192, tensor=8, micro_batch=2).logits.item() == 2 * 8192 * 128256 / 8
+    assert counted(with_predictions(DEEPSEEK_V3), 4096).logits.item() == 2 * 4096 * 129280
+
+
 def test_copies_of_a_token_go_to_its_experts():
     # 64 ranks of four experts; each rank has 4,096 tokens, so 64 x 4,096 x 8 copies over 256 experts
     amounts = counted(DEEPSEEK_V3, 4096, data=64, expert=64)
@@ -206,25 +211,27 @@ def test_narrow_products_cast_inputs_and_outputs():
     assert counted(MIXTRAL, precision="fp8").cast_elements.item() == 32 * SEQUENCE * (attention + 2 * expert)
 
 
-def test_gradients_of_all_weights_but_the_ends_are_summed():
+def test_gradients_of_all_weights_are_summed():
     layers = parameters(LLAMA_8B) - 2 * 128256 * 4096 - 4096  # embedding, head and the last norm
-    assert counted(LLAMA_8B).accumulated.item() == layers
+    assert counted(LLAMA_8B).accumulated.item() == layers + 2 * 128256 * 4096
+    assert counted(LLAMA_8B, pipeline=2).accumulated.item() == layers  # of all stages together, the ends left out
     mixture = counted(DEEPSEEK_V3, data=64, expert=64).accumulated.item()
     experts = 58 * 256 * 3 * 7168 * 2048
     assert counted(DEEPSEEK_V3).accumulated.item() - mixture == experts * 63 / 64
 
 
 def test_gradients_of_sharded_weights_are_summed_shard_by_shard():
-    layers = parameters(LLAMA_8B) - 2 * 128256 * 4096 - 4096
+    ends = 2 * 128256 * 4096
+    whole = parameters(LLAMA_8B) - 4096  # the last norm is left out
     for shards, changes in ((8, {}), (4, {"sharding_group": 4}), (1, {"sharding": 2}), (8, {"pipeline": 2})):
         summed = counted(LLAMA_8B, **{"sharding": 3, "data": 8} | changes).accumulated.item()
-        assert summed == pytest.approx(layers / shards), changes
+        assert summed == pytest.approx((whole - ends * ("pipeline" in changes)) / shards), changes
     # 64 ranks, eight of which hold the same 32 experts
     experts = 58 * 256 * 3 * 7168 * 2048
-    rest = parameters(DEEPSEEK_V3) - experts - 2 * 129280 * 7168 - 7168
-    assert counted(DEEPSEEK_V3, sharding=3, data=64, expert=8).accumulated.item() == pytest.approx(
-        rest / 64 + experts / 8 / 8
-    )
+    rest = parameters(DEEPSEEK_V3) - experts - 7168
+    assert counted(
+        replace(DEEPSEEK_V3, mtp_layers=0), sharding=3, data=64, expert=8
+    ).accumulated.item() == pytest.approx(rest / 64 + experts / 8 / 8)
 
 
 def test_adapters_are_small_products_beside_attention_and_nothing_else_learns():

@@ -23,6 +23,7 @@ ATTENTION = AttentionCurve(1.0, 1000.0, 13000.0, 64.0, 12e-6)
 CURVES = Curves(PRODUCT, HEAD, ATTENTION)
 GPT = gpt(4, 1024, 16, vocabulary=8192)
 TOKENS = 2048
+EMBEDDING = (8192 + 2048) * 1024  # words and positions
 A100_STREAM = 2039e9 * 0.85
 
 
@@ -109,7 +110,8 @@ def test_recomputation_repeats_scores_and_vector_work():
 
 
 def test_vector_work_casts_and_sums_gradients():
-    units, weights = 4 * TOKENS * 1024, 4 * (12 * 1024**2 + 9 * 1024)  # offsets of feed-forward part and norms
+    # weights with offsets of the feed-forward part and norms, and the embedding, which is the head as well
+    units, weights = 4 * TOKENS * 1024, 4 * (12 * 1024**2 + 9 * 1024) + EMBEDDING
     once = units * (HAND.norm_bytes + HAND.wide_bytes + 4 * HAND.ffn_bytes)
     plain = (1 + HAND.vector_backward) * once + HAND.accumulate_bytes * weights
     assert charged().vector_bytes.item() == pytest.approx(plain)
@@ -170,10 +172,12 @@ def test_no_work_falls_with_the_micro_batch(shape, tensor, recompute, fused, siz
 
 def test_twice_the_layers_are_twice_the_work():
     four, eight = columns_of(charged()), columns_of(charged(replace(GPT, layers=8)))
-    summed = ("score_flops", "vector_bytes", "launches", "tails", "dispatch", "context_messages")
+    summed = ("score_flops", "launches", "tails", "dispatch", "context_messages")
     summed += tuple(name for name in four if name.startswith("dense") and name.endswith(("flops", "bytes")))
     for name in summed:
         assert eight[name] == pytest.approx(2 * four[name]), name
         assert four[name] > 0, name
-    for name in ("head0.forward_flops", "tensor_volume", "context_volume", "stage_volume"):
+    ends = HAND.accumulate_bytes * EMBEDDING
+    assert eight["vector_bytes"] - ends == pytest.approx(2 * (four["vector_bytes"] - ends))
+    for name in ("head0.forward_flops", "logit_bytes", "tensor_volume", "context_volume", "stage_volume"):
         assert eight[name] == four[name] > 0, name
