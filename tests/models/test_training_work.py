@@ -71,8 +71,8 @@ def test_latent_attention_has_a_curve_of_its_own():
 
 
 def test_products_and_their_bytes_overlap_almost_completely():
-    # infinite arithmetic and a head far larger than the layer: twice its forward bytes, those of the weight gradient, and
-    # what the loss moves
+    # infinite arithmetic and a head far larger than the layer: twice its forward bytes, those of the weight gradient,
+    # and what the loss moves
     shape = gpt(1, 64, 1, vocabulary=1 << 20)
     inputs = job(DGX_H100 | ONE, shape, domains=1, global_batch=1, sequence_length=256, peak_bf16=1e24)
     words, tokens, hidden = 1 << 20, 256, 64

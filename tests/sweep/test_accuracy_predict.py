@@ -193,7 +193,7 @@ class TestSplits:
         def fit(overhead):
             return Fit(replace(PRIOR.coefficients, step_overhead=overhead), {})
 
-        folds = {(WITHOUT_SOURCE, "bloom"): fit(self.FAMILY), (WITHOUT_CHIP, "a100-sxm-80gb"): fit(self.CHIP)}
+        folds = {(WITHOUT_SOURCE, "bloom"): fit(self.FAMILY), (WITHOUT_CHIP, "A100"): fit(self.CHIP)}
         monkeypatch.setattr(module, "shipped_fits", lambda: Fits(fit(self.FULL), folds))
 
     def overheads(self, cases, split):
