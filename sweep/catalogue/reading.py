@@ -288,12 +288,9 @@ def _number(value: float, unit: str, path: Path_, file: _File, quantity: Quantit
     if currency and math.isnan(rate):
         file.fault(path, f"is in {currency[1]}, for which the price list has no exchange rate")
         return None
-    low, high = quantity.minimum, quantity.maximum
-    if not (-math.inf if low is None else low) <= human <= (math.inf if high is None else high):
-        bounds = " and ".join(
-            f"{word} {limit:g}" for word, limit in (("at least", low), ("at most", high)) if limit is not None
-        )
-        file.fault(path, f"is {human:g}{' ' if quantity.unit else ''}{quantity.unit}; it must be {bounds}")
+    if math.isnan(human) or not quantity.allows(human):
+        wanted = quantity.allowed or "a number"
+        file.fault(path, f"is {human:g}{' ' if quantity.unit else ''}{quantity.unit}; it must be {wanted}")
         return None
     if quantity.dtype == "int" and human != int(human):
         file.fault(path, f"is {human:g}; it must be a whole number")

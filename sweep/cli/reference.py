@@ -66,9 +66,9 @@ def _row(row: Quantity) -> str:
 
 
 def bounds(row: Quantity) -> str:
-    """Return the allowed range of a quantity as text: ``0 to 1``, ``from 0``; empty when it has none."""
-    low = None if row.minimum is None else f"{row.minimum:g}"
-    high = None if row.maximum is None else f"{row.maximum:g}"
+    """Return the allowed range of a quantity as text: ``0 to 1``, ``from 0``, ``0 to <1``; empty when it has none."""
+    low = None if row.minimum is None else f"{'>' if row.minimum_excluded else ''}{row.minimum:g}"
+    high = None if row.maximum is None else f"{'<' if row.maximum_excluded else ''}{row.maximum:g}"
     if low is not None and high is not None:
         return f"{low} to {high}"
     return f"from {low}" if low is not None else f"to {high}" if high is not None else ""

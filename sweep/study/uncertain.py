@@ -314,11 +314,16 @@ class _DistributionReader:
 
     @property
     def _bounds(self) -> tuple[float, float]:
-        """The bounds of the table; those of a multiplier are 0 and none."""
+        """The bounds of the table, or the next number inside; those of a multiplier are 0 and none."""
         if self.times:
             return 0.0, math.inf
-        low, high = self.quantity.minimum, self.quantity.maximum
-        return -math.inf if low is None else low, math.inf if high is None else high
+        row = self.quantity
+        low = -math.inf if row.minimum is None else row.minimum
+        high = math.inf if row.maximum is None else row.maximum
+        return (
+            math.nextafter(low, math.inf) if row.minimum_excluded else low,
+            math.nextafter(high, -math.inf) if row.maximum_excluded else high,
+        )
 
     def _numbers(self, values: Sequence[Scalar], path: Path_) -> list[float] | None:
         found = [self._number(value, (*path, index)) for index, value in enumerate(values)]

@@ -154,6 +154,9 @@ def _fault(quantity: Quantity, value: Scalar, number: float) -> str:
     unit = f" {quantity.unit}" if quantity.unit else ""
     if not math.isfinite(number):
         return f"{value} is not a finite number"
+    if number in {low, high} and not quantity.allows(number):
+        wrong = "little" if number == low else "much"
+        return f"{number:g}{unit} is too {wrong}; {quantity.name} must be {quantity.allowed}"
     if low is not None and number < low:
         return f"{number:g}{unit} is below the least {quantity.name} allowed, {low:g}{unit}"
     if high is not None and number > high:

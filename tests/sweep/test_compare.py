@@ -144,6 +144,9 @@ def test_a_system_costs_the_same_as_itself_everywhere(machines):
         if found.move.owner == "both":
             assert found.solved.equal
             assert found.never == "both cost the same everywhere"
+        elif found.now[0] == span_of(found.name)[0]:  # as dear as itself at the end, and dearer anywhere else
+            assert not found.solved.crossings
+            assert " costs 1.00 times as much even " in found.never
         else:  # its own value is where it is as dear as itself
             assert [each.low for each in found.solved.crossings] == [pytest.approx(found.now[0], rel=1e-9, abs=1e-12)]
 
@@ -328,3 +331,18 @@ def test_a_comparison_without_a_price_can_be_given_one():
         overrides=["tpu-v5e-pod.chip_price=4000"],
     ).cases
     assert case.designs[0].number("cost_to_train") > 0
+
+
+def test_a_duty_is_never_negative_so_the_dearer_system_has_no_break_even_in_its_own(machines):
+    pair = sides(machines, DEADLINE, counts=COUNTS)
+    dearer = int(pair[0].cost < pair[1].cost)
+    assert span_of("import_tariff") == (0, math.inf)
+    assert span_of("equipment_subsidy") == (0, 1)
+    (found,) = [
+        each
+        for each in break_evens(pair, 0.1)
+        if each.name == "import_tariff" and each.move.owner == ("first", "second")[dearer]
+    ]
+    assert not found.solved.crossings
+    ratio = pair[dearer].cost / pair[1 - dearer].cost
+    assert found.never == f"{pair[dearer].system} costs {ratio:.2f} times as much even without any duty"

@@ -103,6 +103,8 @@ def test_a_row_per_draw_is_an_axis_of_the_space(tmp_path):
         (INPUT + "staff_cost: {gaussian: {mean: 1}}\n", "staff_cost", "'gaussian' is no distribution"),
         (INPUT + "staff_cost: 3\n", "staff_cost", "needs one of the keys triangular"),
         (INPUT + "staff_cost: {triangular: [1, 2]}\n", "triangular", "needs 3 values, got 2"),
+        (INPUT + "import_tariff: {triangular: [-0.5, 0, 0.5]}\n", "triangular[0]", "-0.5 is below the least"),
+        (INPUT + "equipment_subsidy: {uniform: [0, 1]}\n", "uniform[1]", "at least 0 and less than 1"),
         (INPUT + "staff_cost: {triangular: [2, 1, 3]}\n", "triangular", "in this order"),
         (INPUT + "staff_cost: {uniform: [2, 1]}\n", "uniform", "the range must rise"),
         (INPUT + "staff_cost: {normal: {mean: 5, sd: 0}}\n", "normal.sd", "must be above 0, not 0"),
