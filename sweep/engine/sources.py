@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from sweep.catalogue import CALIBRATION, Catalogue
 from sweep.catalogue.entry import Resolved
 from sweep.catalogue.training import Taken, taken
-from sweep.space import Block
 from sweep.study import Study
 
 HEADER = (
@@ -27,27 +26,16 @@ def used_facts(study: Study, catalogue: Catalogue) -> list[Resolved]:
     """
     found: dict[tuple[str, str, str, str], Resolved] = {}
     for block in study.space.blocks:
-        systems, workloads, regions = (_words(block, name) for name in ("system", "workload", "region"))
-        for system, workload, region in itertools.product(systems, workloads, regions):
-            if system is not None:
-                for fact in catalogue.facts(system, workload, region).values():
-                    found.setdefault((fact.kind, fact.entry, fact.name, fact.where), fact)
+        workloads, regions = ((*block.words(name),) or (None,) for name in ("workload", "region"))
+        for system, workload, region in itertools.product(block.words("system"), workloads, regions):
+            for fact in catalogue.facts(system, workload, region).values():
+                found.setdefault((fact.kind, fact.entry, fact.name, fact.where), fact)
     return [found[key] for key in sorted(found)]
-
-
-def _words(block: Block, name: str) -> list[str | None]:
-    """Return every value of a text quantity in a block; None when the block does not say."""
-    if name in block.constants:
-        return [str(block.constants[name])]
-    for axis in block.axes:
-        if name in axis.names:
-            return list(dict.fromkeys(axis.values(name, 0, axis.size).tolist()))
-    return [None]
 
 
 def _coefficients(study: Study, catalogue: Catalogue) -> tuple[Taken, ...]:
     """Return the coefficients of the training model where some design of the study trains."""
-    trains = any("train" in _words(block, "phase") for block in study.space.blocks)
+    trains = any("train" in block.words("phase") for block in study.space.blocks)
     return taken(catalogue.entry("calibration", CALIBRATION).training) if trains else ()
 
 

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from models.quantities import quantities
 from sweep.catalogue import Catalogue
+from sweep.errors import StudyError
 from sweep.space import Block, Method, Range, SampleAxis, Space, sample_axis
 from sweep.study import grammar
 from sweep.study.axes import Reader, Spaced
@@ -157,7 +158,7 @@ class _Loading:
         faults.stop_if_any()
         blocks = self._blocks(layouts, jobs, [*_listed(sample), *_draw_axes(uncertain)], partition)
         faults.stop_if_any()
-        return Study(
+        study = Study(
             name=file.study,
             question=file.question,
             space=Space.of(blocks),
@@ -187,6 +188,16 @@ class _Loading:
             text=_text(self.path, faults, file),
             digest=_digest(file, self.catalogue),
         )
+        return self._possible(study)
+
+    def _possible(self, study: Study) -> Study:
+        """Return the study unless something impossible follows from its constants. Raises ``StudyError`` then."""
+        from sweep.impossible import impossible_constants  # noqa: PLC0415 - it assembles inputs, which takes a study
+
+        problems = impossible_constants(study, self.catalogue)
+        if problems:
+            raise StudyError(problems)
+        return study
 
     def _layouts(self, reader: Reader, jobs: Sequence[Job]) -> list[Layout]:
         """Return the layout of every sub-sweep; without ``blocks`` there is one."""

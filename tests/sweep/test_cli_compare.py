@@ -113,6 +113,14 @@ def test_who_may_not_be_sold_to_the_buyer_is_said():
             (*SYSTEMS, "--set", "equipment_subsidy=1"),
             "1 is too much; equipment_subsidy must be at least 0 and less than 1",
         ),
+        (
+            ("cloudmatrix384", "gb200-nvl72", "--set", "cloudmatrix384.system_price=1 MUSD"),
+            "leaves -2,068 USD for chip_price of cloudmatrix384, which must be at least 0; give system_price at least",
+        ),
+        (
+            ("cloudmatrix384", "gb200-nvl72", "--set", "gb200-nvl72.system_power=20"),
+            "leaves -1,091 W for host_power of gb200-nvl72, which must be at least 0; give system_power at least 98.6",
+        ),
         ((*SYSTEMS, "--set", "dgx-h100.chip_price=5 kW"), "5 kW' does not fit chip_price (in USD)"),
         ((*SYSTEMS, "--set", "rule_date=2021"), "rule_date"),
         ((*SYSTEMS, "--domains", "1,2,3"), "gives 3 counts for 2 systems"),
