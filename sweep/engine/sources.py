@@ -7,6 +7,7 @@ import io
 import itertools
 from collections.abc import Iterator
 
+from models.quantities import quantities
 from sweep.catalogue import CALIBRATION, Catalogue
 from sweep.catalogue.entry import Resolved
 from sweep.catalogue.training import Taken, taken
@@ -60,7 +61,19 @@ def _rows(study: Study, catalogue: Catalogue) -> Iterator[tuple[object, ...]]:
             coefficient.name, coefficient.value, coefficient.prior.unit, "", coefficient.source, coefficient.date,
             coefficient.confidence, "calibration", CALIBRATION, coefficient.prior.description, "", "",
         )  # fmt: skip
+    foreign = {(each.name, each.where) for each in study.exchanges}
     for constant in study.facts:
-        yield (constant.name, constant.value, "", "", "the study", "", "", "study", study.name, constant.system, "", "")
+        if (constant.name, constant.where) not in foreign:
+            unit = quantities()[constant.name].unit
+            yield _stated(study, constant.name, constant.value, unit, constant.system)
+    for price in study.exchanges:
+        yield _stated(study, price.name, price.value, price.unit, price.where, price.rate)
     for drawn in study.uncertain.inputs if study.uncertain is not None else ():
         yield (drawn.label, drawn.text, "", "", "the study", "", "", "uncertain", study.name, "", "", "")
+
+
+def _stated(
+    study: Study, name: str, value: float | str, unit: str, note: str, rate: float | None = None
+) -> tuple[object, ...]:
+    """Return the row of what the study states itself; ``rate`` [USD] is that of a currency that is not USD."""
+    return (name, value, unit, "", "the study", "", "", "study", study.name, note, "", rate)

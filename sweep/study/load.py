@@ -150,7 +150,7 @@ class _Loading:
         )
         objective = read_objective(file.objective, names, faults)
         keep = read_keep("all" if file.keep.strip() == EVERY_DRAW else file.keep, objective, names, faults)
-        basis = read_basis(file.basis, phases, faults)
+        basis = read_basis(file.basis, phases, faults, vocabulary)
         goals = (objective, *keep.goals) if objective is not None else keep.goals
         columns = bases(read_columns(file.columns, phases, goals, basis, names, faults), uncertain)
         partition = read_partition(file.partition, names, faults)
@@ -187,6 +187,7 @@ class _Loading:
             file=str(self.path),
             text=_text(self.path, faults, file),
             digest=_digest(file, self.catalogue),
+            exchanges=tuple(dict.fromkeys(faults.exchanges)),
         )
         return self._possible(study)
 

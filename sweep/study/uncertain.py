@@ -11,11 +11,12 @@ from typing import Literal
 from models.quantities import Quantity, quantities
 from sweep.catalogue import Catalogue, Resolved
 from sweep.errors import nearest
+from sweep.money import is_money
 from sweep.space import Marginal, Range, Triangular
 from sweep.study import grammar
 from sweep.study.faults import Faults
 from sweep.study.study import Constant
-from sweep.study.values import Scalar, Vocabulary, checked, input_quantity
+from sweep.study.values import Scalar, Vocabulary, checked, input_quantity, price
 from sweep.text import number
 from sweep.uncertain import Uncertain, UncertainInput
 from sweep.uncertain.correlation import is_valid, largest_share, lower, nearest_valid
@@ -344,8 +345,12 @@ class _DistributionReader:
         if self.times:
             number = self._number(value, path)
             return None if number is None else self._positive(number, path)
+        row, reader = self.quantity, self.reader
+        if is_money(row.unit):
+            number = price(row.name, row.unit, (value, self.unit), path, reader.faults, reader.vocabulary)
+            return None if number is None else self._positive(number, path)
         try:
-            return self._positive(convert(value, self.quantity.unit, self.unit or None), path)
+            return self._positive(convert(value, row.unit, self.unit or None), path)
         except UnitError as error:
             self._note(path, f"{value!r} does not fit {self.quantity.name}: {error}")
             return None

@@ -269,7 +269,8 @@ def test_every_conflict_is_what_setting_the_fact_gives(comparison):
     listed = {(each.name, each.of, each.value): each.ratio for each in pair.alternatives.alone}
     for name, of in (("system_price", PAIR[0]), ("peak_bf16", PAIR[0]), ("staff_multiplier", PAIR[0])):
         value, ratio = next((key[2], ratio) for key, ratio in listed.items() if key[:2] == (name, of))
-        again = compare(PAIR, SMALL, {"deadline": "40 d"}, regions=["own"], overrides=[f"{of}.{name}={value!r}"])
+        given = f"{of}.{name}={value!r} {quantities()[name].unit}"
+        again = compare(PAIR, SMALL, {"deadline": "40 d"}, regions=["own"], overrides=[given])
         assert again.cases[0].pairs[0].verdict.ratio == pytest.approx(ratio, rel=1e-9)
 
 
@@ -328,7 +329,7 @@ def test_a_comparison_without_a_price_can_be_given_one():
         SMALL,
         {"domains": [1, 8]},
         regions=["own"],
-        overrides=["tpu-v5e-pod.chip_price=4000"],
+        overrides=["tpu-v5e-pod.chip_price=4000 USD"],
     ).cases
     assert case.designs[0].number("cost_to_train") > 0
 

@@ -92,7 +92,7 @@ def test_the_region_axis_turns_its_facts_into_arrays_along_it(tmp_path: Path) ->
 
 
 def test_an_axis_value_stands_in_place_of_the_regions(tmp_path: Path) -> None:
-    values = toy_values(tmp_path, extra="  power_price: [0.2]\n")
+    values = toy_values(tmp_path, extra="  power_price: [0.2 USD/kWh]\n")
     assert values["power_price"].reshape(-1).tolist() == pytest.approx([0.2 / 3.6e6])
     assert values["power_usage_effectiveness"].size == 2
 

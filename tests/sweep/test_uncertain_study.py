@@ -105,12 +105,22 @@ def test_a_row_per_draw_is_an_axis_of_the_space(tmp_path):
         (INPUT + "staff_cost: {triangular: [1, 2]}\n", "triangular", "needs 3 values, got 2"),
         (INPUT + "import_tariff: {triangular: [-0.5, 0, 0.5]}\n", "triangular[0]", "-0.5 is below the least"),
         (INPUT + "equipment_subsidy: {uniform: [0, 1]}\n", "uniform[1]", "at least 0 and less than 1"),
-        (INPUT + "staff_cost: {triangular: [2, 1, 3]}\n", "triangular", "in this order"),
-        (INPUT + "staff_cost: {uniform: [2, 1]}\n", "uniform", "the range must rise"),
-        (INPUT + "staff_cost: {normal: {mean: 5, sd: 0}}\n", "normal.sd", "must be above 0, not 0"),
+        (INPUT + "staff_cost: {triangular: [2, 1, 3], unit: USD/kW/yr}\n", "triangular", "in this order"),
+        (INPUT + "staff_cost: {uniform: [2, 1], unit: USD/kW/yr}\n", "uniform", "the range must rise"),
+        (INPUT + "staff_cost: {normal: {mean: 5, sd: 0}, unit: USD/kW/yr}\n", "normal.sd", "must be above 0, not 0"),
         (INPUT + "staff_cost: {normal: {mean: 5, sd: 1, sigma: 2}}\n", "normal.sigma", "is no key here"),
-        (INPUT + "staff_cost: {lognormal: {median: 5, sigma: -1}}\n", "lognormal.sigma", "must be above 0, not -1"),
-        (INPUT + "staff_cost: {lognormal: {median: 0, sigma: 1}}\n", "lognormal.median", "must be above 0, not 0"),
+        (
+            INPUT + "staff_cost: {lognormal: {median: 5, sigma: -1}, unit: USD/kW/yr}\n",
+            "lognormal.sigma",
+            "must be above 0, not -1",
+        ),
+        (
+            INPUT + "staff_cost: {lognormal: {median: 0, sigma: 1}, unit: USD/kW/yr}\n",
+            "lognormal.median",
+            "must be above 0, not 0",
+        ),
+        (INPUT + "staff_cost: {normal: {mean: 5 USD/kW/yr, sd: 1}}\n", "normal.sd", "1 is a price without a currency"),
+        (INPUT + "staff_cost: {lognormal: {median: 5, sigma: 1}}\n", "lognormal.median", "write it as 5 USD/kW/yr"),
         (INPUT + "staff_cost: {uniform: [1 MW, 2 USD/kW/yr]}\n", "uniform[0]", "does not fit staff_cost"),
         (INPUT + "pue: {uniform: [1, 2]}\n", "pue", "is no quantity of the model"),
         (INPUT + "carbon_intensity: {uniform: [-1, 2]}\n", "uniform[0]", "below the least carbon_intensity allowed"),
@@ -128,7 +138,7 @@ def test_a_row_per_draw_is_an_axis_of_the_space(tmp_path):
             "one weight for each of 559.378, 600, 500, 777.6 kW: 4, not 2",
         ),
         (
-            INPUT + "staff_cost: {choice: [1, 2], weights: [0.5, 0.6]}\n",
+            INPUT + "staff_cost: {choice: [1, 2], weights: [0.5, 0.6], unit: USD/kW/yr}\n",
             "weights",
             "add up to 1.1; they must add up to 1",
         ),
@@ -169,9 +179,9 @@ def test_bad_input_is_one_sentence_with_its_place(tmp_path, text, place, said):
 
 
 def test_a_fixed_fact_is_not_uncertain_as_well(tmp_path):
-    text = HEAD + "facts: {staff_cost: 3}\n" + INPUT + "staff_cost: {uniform: [1, 2]}\n"
+    text = HEAD + "facts: {staff_cost: 3 USD/kW/yr}\n" + INPUT + "staff_cost: {uniform: [1, 2], unit: USD/kW/yr}\n"
     assert "is set under facts as well" in fault(tmp_path, text).message
-    load_text(tmp_path, text.replace("[1, 2]", "[1, 2], times: true"))
+    load_text(tmp_path, text.replace("[1, 2], unit: USD/kW/yr", "[1, 2], times: true"))
 
 
 def test_distributions_that_contradict_themselves_are_refused():
