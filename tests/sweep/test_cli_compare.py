@@ -121,6 +121,7 @@ def test_who_may_not_be_sold_to_the_buyer_is_said():
             ("cloudmatrix384", "gb200-nvl72", "--set", "gb200-nvl72.system_power=20"),
             "leaves -1,091 W for host_power of gb200-nvl72, which must be at least 0; give system_power at least 98.6",
         ),
+        ((*SYSTEMS, "--set", "utilisation=0"), "0 is too little; utilisation must be more than 0 and at most 1"),
         ((*SYSTEMS, "--set", "dgx-h100.chip_price=5 kW"), "5 kW' does not fit chip_price (in USD)"),
         ((*SYSTEMS, "--set", "rule_date=2021"), "rule_date"),
         ((*SYSTEMS, "--domains", "1,2,3"), "gives 3 counts for 2 systems"),

@@ -266,7 +266,7 @@ def test_a_catalogue_whose_own_figures_cannot_be_together_is_a_fault(tmp_path: P
         ("  system_price: {values: [400, 800, 4000], unit: USD}\n", [True, False, False]),
         ("  system_price: {times: [0.005, 0.01, 1]}\n", [False, False, False]),
         ("  chip_price: {times: [0, 0.01, 1]}\n", [False, False, False]),
-        ("  utilisation: {times: [0, 1, 2]}\n", [False, False, True]),
+        ("  utilisation: {times: [0, 1, 2]}\n", [True, False, True]),
         ("  wacc: [0.1, 0.2, 0.3]\nderive: {utilisation: 8 * wacc}\n", [False, True, True]),
     ],
 )

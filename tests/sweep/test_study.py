@@ -267,6 +267,7 @@ def test_a_study_brings_its_own_catalogue(tmp_path: Path) -> None:
         ("region: [own, us-texas]", "buyer_country: UK", "11 scenarios.buyer_country", "the United Kingdom is GB"),
         ("region: [own, us-texas]", "import_tariff: [-0.2]", "11 scenarios.import_tariff[0]", "below the least"),
         ("region: [own, us-texas]", "equipment_subsidy: [1]", "11 scenarios.equipment_subsidy[0]", "less than 1"),
+        ("[0.9, 0.7]", "[0.9, 0]", "12 scenarios.zip.utilisation[1]", "utilisation must be more than 0 and at most 1"),
         ("region: [own, us-texas]", "chip_price: 30000", "11 scenarios.chip_price", "write it as 30000 USD"),
         ("region: [own, us-texas]", "chip_price: [3e4, 2]", "11 scenarios.chip_price", "{values: [...], unit: USD}"),
         ("region: [own, us-texas]", "chip_price: [3 GBP]", "11 scenarios.chip_price[0]", "no exchange rate for GBP"),
