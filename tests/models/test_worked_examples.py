@@ -24,8 +24,8 @@ EXAMPLES = (
 
 """
 LEFT_OUT = {
-    "4c": "prints 2,864,192.46 USD for PaLM and 28,309,604.04 for Gemini Ultra: no chip-hours, power, price or value of a"
-    " chip that they come from, so a test could only compare the totals with themselves",
+    "4c": "prints 2,864,192.46 USD for PaLM and 28,309,604.04 for Gemini Ultra: no chip-hours, power, price or value of"
+    " a chip that they come from, so a test could only compare the totals with themselves",
 }
 """Published examples that no formula can be checked against, and why."""
 
