@@ -257,6 +257,7 @@ def _alternative(text: AlternativeText, path: Path_, file: _File, quantity: Quan
         confidence=text.confidence,
         note=text.note,
         si=_si(text.value, text.unit, path, file, quantity),
+        restates=text.restates,
     )
 
 

@@ -367,7 +367,7 @@ class _DistributionReader:
 
 def _published(fact: Resolved) -> list[float]:
     """Return the numbers that are published for a fact [SI], the one that the catalogue takes first, each once."""
-    values = [fact.value, *(each.si for each in fact.fact.alternatives)]
+    values = [fact.value, *(each.si for each in fact.fact.others)]
     return list(dict.fromkeys(float(value) for value in values if isinstance(value, (int, float))))
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from models.evaluate import evaluate
 from models.quantities import quantities
+from sweep.catalogue import Catalogue
 from sweep.compare import compare
 from sweep.compare.basis import Basis, choose
 from sweep.compare.break_even import solve
@@ -279,6 +280,11 @@ def test_the_published_conflicts_of_the_910c_are_all_tried(comparison):
     tried = {(each.name, round(each.value, 4)) for each in pair.alternatives.alone if each.of == PAIR[0]}
     assert {("peak_bf16", 780.0), ("system_power", 600.0), ("system_power", 777.6), ("staff_multiplier", 5.0)} <= tried
     assert {("scale_up_bandwidth", 350.0)} <= tried
+    rate = Catalogue.load().exchange_rate("CNY")
+    prices = {value for name, value in tried if name == "system_price"}
+    assert prices == {round(50e6 * rate, 4), round(80e6 * rate, 4)}  # 60 million yuan are the catalogue's own 8.2 MUSD
+    power = {value for name, value in tried if name == "power_price"}
+    assert round(0.4 * rate, 4) not in power
     low, high = pair.alternatives.corners
     inside = [each.ratio for each in pair.alternatives.alone if math.isfinite(each.ratio)]
     assert low.missing or low.ratio <= min(inside)

@@ -33,7 +33,16 @@ def test_a_unit_may_stand_in_the_value(tmp_path):
 
 def test_a_normal_is_cut_off_at_the_bounds_of_its_quantity(tmp_path):
     found = inputs_of(tmp_path, "utilisation: {normal: {mean: 0.9, sd: 0.2}}")["utilisation"]
-    assert (found.marginal.low, found.marginal.high) == (0.0, 1.0)
+    assert 0 < found.marginal.low < 1e-300
+    assert found.marginal.high == 1.0
+
+
+def test_a_report_in_two_currencies_is_drawn_once(tmp_path):
+    """8.2 MUSD and 60 million yuan are one report; the price lists of 50 and 80 million are others."""
+    price = inputs_of(tmp_path, "cloudmatrix384: {system_price: {choice: alternatives}}")["cloudmatrix384.system_price"]
+    rate = catalogue().exchange_rate("CNY")
+    assert price.marginal.options == pytest.approx((50e6 * rate, 8.2e6, 80e6 * rate))
+    assert price.marginal.weights == pytest.approx((1 / 3, 1 / 3, 1 / 3))
 
 
 def test_alternatives_are_those_of_the_catalogue_and_its_own_figure_is_nominal(tmp_path):
