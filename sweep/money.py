@@ -14,6 +14,9 @@ DOLLAR = "USD"
 CURRENCY = re.compile(r"^\s*([kMG]?)([A-Z]{3})(?![A-Za-z])")
 """A currency stands at the beginning of a unit, perhaps with a prefix: ``MCNY``, ``EUR/kWh``."""
 
+AMOUNT = re.compile(r"(?<![\w.])(\d[\d_]*\.?\d*(?:[eE][-+]?\d+)?)\s*([kMG]?[A-Z]{3})(?![A-Za-z])")
+"""A number with a currency in a formula: ``500 MCNY``, ``0.4 CNY/kWh``."""
+
 Rates = Callable[[str], float]
 """What one unit of a currency is worth [USD]; NaN when the price list does not say."""
 
@@ -89,3 +92,22 @@ def as_written(value: float | str) -> tuple[float, str]:
     if match is None:
         raise UnitError(f"{value!r} is not a number with a unit, such as '5 USD'")
     return float(match[1].replace("_", "")), match[2]
+
+
+def amounts_in_dollars(text: str, name: str, where: str, rates: Rates) -> tuple[str, list[Exchange]]:
+    """Return a formula with its amounts of other currencies in dollars, and what each was counted for.
+
+    A currency that the price list does not know stays as it is.
+    """
+    found: list[Exchange] = []
+
+    def dollars(match: re.Match[str]) -> str:
+        currency = foreign(match[2])
+        rate = rates(currency) if currency else math.nan
+        if math.isnan(rate):
+            return match[0]
+        value, unit = float(match[1].replace("_", "")), in_dollars(match[2])
+        found.append(Exchange(name, value, match[2], currency, rate, value * rate, unit, where))
+        return f"{value * rate:.12g} {unit}"
+
+    return AMOUNT.sub(dollars, text), found

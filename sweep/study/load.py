@@ -139,7 +139,7 @@ class _Loading:
         layouts = self._layouts(reader, jobs)
         roles, places = _roles(layouts, jobs, file.sample)
         facts = read_facts(file.facts, roles, faults, vocabulary)
-        conditions = read_conditions(file, roles, faults)
+        conditions = read_conditions(file, roles, faults, self.catalogue.exchange_rate)
         phases = {str(job.values.get("phase")) for job in jobs}
         uncertain = self._uncertain(layouts, phases, roles, facts)
         names = Names(

@@ -18,7 +18,7 @@ from sweep.errors import StudyError
 from sweep.money import exchanged, foreign, in_dollars
 from sweep.study import Study
 from sweep.uncertain.distributions import Gaussian
-from sweep.units import UnitError
+from sweep.units import UnitError, factor
 
 CURRENCIES = sorted(catalogue().entry("prices", "parts").sections["exchange"])
 RATES = {currency: catalogue().exchange_rate(currency) for currency in CURRENCIES}
@@ -59,6 +59,23 @@ def test_every_currency_of_the_price_list_is_worth_its_rate_wherever_a_price_may
     }  # fmt: skip
     assert {each.rate for each in study.exchanges} == {rate}
     assert pickle.loads(pickle.dumps(study)).exchanges == study.exchanges
+
+
+def test_an_amount_in_a_condition_is_in_dollars_too(tmp_path: Path) -> None:
+    text = SMALL + "where: power_price <= 0.5 CNY/kWh\nrequire: [capital_cost <= 500 MCNY, time_to_train < 90 d]\n"
+    text += "derive: {memory_price: 1e2CNY/GB + 0 * hbm_capacity * 1 EUR/GB/GB}\n"
+    study = load_text(tmp_path, text)
+    rate = RATES["CNY"]
+    (below,) = study.where
+    prices = np.array([0.49, 0.51]) * rate / 3.6e6
+    assert below.evaluate({"power_price": prices}).tolist() == [True, False]
+    costs = np.array([499e6, 501e6]) * rate
+    assert study.require[0].evaluate({"capital_cost": costs}).tolist() == [True, False]
+    derived = study.derive["memory_price"].evaluate({"hbm_capacity": np.ones(())})
+    assert derived * factor(study.derive["memory_price"].si_unit, "USD/GB") == pytest.approx(100 * rate)
+    assert {(each.name, each.unit) for each in study.exchanges} == {
+        ("where", "CNY"), ("require", "MCNY"), ("derive", "CNY"), ("derive", "EUR"),
+    }  # fmt: skip
 
 
 def test_what_a_currency_was_counted_for_is_logged_with_the_run(tmp_path: Path) -> None:
