@@ -69,9 +69,10 @@ def capital(known: Known) -> dict[str, Array]:
     """Return the capital cost by class of asset, and of all equipment and everything [USD].
 
     Servers (chips with their host share), network (both fabrics) and storage each cost their price times ``1 +
-    installation_fraction + import_tariff + tariff of the class``; together they are the equipment. Shell: price per
-    watt of the provisioned IT power that stands in a building of one's own, which is how construction is priced;
-    cooling and losses are in the price, so PUE does not enter.
+    installation_fraction + import_tariff + tariff of the class - equipment_subsidy``; together they are the equipment.
+    The subsidy is a share of the price, below 1, so no class costs less than nothing. Shell: price per watt of the
+    provisioned IT power that stands in a building of one's own, which is how construction is priced; cooling and losses
+    are in the price, so PUE does not enter.
     """
     chips = number(known, "chips")
     prices = {
@@ -80,6 +81,7 @@ def capital(known: Known) -> dict[str, Array]:
         "storage": chips * number_or(known, "storage_price_per_chip", 0.0),
     }
     extra = 1 + number_or(known, "installation_fraction", 0.0) + number_or(known, "import_tariff", 0.0)
+    extra = extra - number_or(known, "equipment_subsidy", 0.0)
     parts = {name: price * (extra + number_or(known, f"{name}_tariff", 0.0)) for name, price in prices.items()}
     equipment = parts["server"] + parts["storage"] + parts["network"]
     owned = 1 - number_or(known, "colocation_share", 0.0)

@@ -15,6 +15,7 @@ from models.inputs import Known, ModelInputError, integer, text
 from models.intervals import interval_stage
 from models.power import power_stage
 from models.power_cap import capped, uncapped_utilisation
+from models.reasons import Reason
 from models.reliability import reliability_stage
 from models.serving import serving_stage
 from models.training import training_stage
@@ -55,6 +56,20 @@ def performance_stage(known: Known) -> dict[str, Any]:
     return metrics if inputs is known else metrics | uncapped_utilisation(known, metrics)
 
 
+def possible_stage(known: Known) -> dict[str, Any]:
+    """Make designs infeasible whose inputs cannot be together, such as a system that costs less than its fabric.
+
+    ``impossible`` says where; whatever else the model found there follows from these inputs.
+    """
+    impossible = known.get("impossible")
+    if impossible is None:
+        return {}
+    return {
+        "status": np.where(impossible, 1, np.asarray(known["status"])).astype(np.int8),
+        "reason": np.where(impossible, Reason.INPUTS, np.asarray(known["reason"])).astype(np.int16),
+    }
+
+
 STAGES: Final[tuple[Stage, ...]] = (
     size_stage,
     rules_stage,
@@ -64,6 +79,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     power_stage,
     economics_stage,
     interval_stage,
+    possible_stage,
 )
 
 
@@ -91,7 +107,8 @@ def evaluate(inputs: Mapping[str, Any]) -> dict[str, Any]:
         ``int``; ``shape`` is the ``Transformer`` of the workload, ``coefficients`` the calibrated ``Coefficients`` of
         the training model (their priors when absent). Numeric quantities are numbers or float arrays on an open mesh:
         one dimension per axis, length 1 where an array does not depend on the axis. ``decided_at`` may hold, in the
-        same way, the values at which the mapping is chosen where they differ from those it then runs at.
+        same way, the values at which the mapping is chosen where they differ from those it then runs at;
+        ``impossible`` (boolean) says where the inputs cannot be together.
 
     Returns
     -------

@@ -12,7 +12,9 @@ Facts of the published rules, not legal advice. The rule sets, by the day from w
 
 Not modelled: the entity list, end use and end user, headquarters abroad, chips not designed for data centres, foreign
 direct product rules, General Prohibition 10 on using some Ascend chips (guidance of 2025-05-13), rules other than the
-United States'. A chip whose ``export_regime`` is ``none`` is free here.
+United States'. A chip whose ``export_regime`` is ``none`` is free here. No peak at FP6 is in the catalogue, so none
+counts: a chip that runs FP6 at the rate of its FP4, as the MI355X is said to, has 1.5 times the TPP that its FP4 gives
+here. The status of no chip of the catalogue depends on it (a test).
 """
 
 from __future__ import annotations

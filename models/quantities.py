@@ -30,7 +30,8 @@ class Quantity:
 
     ``unit`` is what people write and read (studies, Parquet, terminal); ``si_unit`` is what the model computes in.
     Both are empty for pure numbers and for text. ``structural`` quantities change the set of legal mappings: they are
-    looped over, never broadcast. A ``solved`` quantity is chosen by the model unless the study fixes it.
+    looped over, never broadcast. A ``solved`` quantity is chosen by the model unless the study fixes it. The bounds
+    [``unit``] are allowed themselves, unless excluded: ``>0`` and ``<1`` in the table.
     """
 
     name: str
@@ -44,6 +45,8 @@ class Quantity:
     minimum: float | None
     maximum: float | None
     description: str
+    minimum_excluded: bool = False
+    maximum_excluded: bool = False
 
     @property
     def default_si(self) -> float | int | str | None:
@@ -56,9 +59,24 @@ class Quantity:
         """Whether a study may set it."""
         return self.role != "metric"
 
+    def allows(self, value: float) -> bool:
+        """Return whether a number [``unit``] lies within the bounds; one that is unknown (NaN) does not."""
+        low, high = self.minimum, self.maximum
+        above = low is None or (value > low if self.minimum_excluded else value >= low)
+        below = high is None or (value < high if self.maximum_excluded else value <= high)
+        return above and below
+
+    @property
+    def allowed(self) -> str:
+        """The bounds in words: ``at least 0 and less than 1``; empty when there are none."""
+        low = "more than" if self.minimum_excluded else "at least"
+        high = "less than" if self.maximum_excluded else "at most"
+        parts = ((low, self.minimum), (high, self.maximum))
+        return " and ".join(f"{word} {limit:g}" for word, limit in parts if limit is not None)
+
 
 def _number(text: str) -> float | None:
-    return float(text) if text else None
+    return float(text.lstrip("<>")) if text else None
 
 
 def _default(text: str, kind: Kind) -> float | int | str | None:
@@ -85,6 +103,8 @@ def _read(path: Path) -> list[Quantity]:
                 minimum=_number(row["minimum"]),
                 maximum=_number(row["maximum"]),
                 description=row["description"],
+                minimum_excluded=row["minimum"].startswith(">"),
+                maximum_excluded=row["maximum"].startswith("<"),
             )
             for row in csv.DictReader(file)
         ]

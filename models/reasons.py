@@ -28,6 +28,7 @@ class Reason(IntEnum):
     SERVING_INSTANCES = 13
     FAILURES = 14
     SITES = 15
+    INPUTS = 16
 
 
 REASONS: Final[tuple[str, ...]] = (
@@ -47,4 +48,5 @@ REASONS: Final[tuple[str, ...]] = (
     "chips: too few chips for one prefill and one decode instance",
     "failures: the job fails as fast as it restarts and makes no progress",
     "sites: the run is spread over more sites than there are supernodes",
+    "inputs: what follows from an input lies outside its bounds, such as a chip or a host below zero",
 )

@@ -242,7 +242,7 @@ def _holds(condition: Expression, known: Mapping[str, Any]) -> bool:
 
 
 def _in_table_order(inputs: Inputs) -> list[str]:
-    named = {*inputs.values, *inputs.origins} - {"coefficients", "decided_at"}
+    named = {*inputs.values, *inputs.origins} - {"coefficients", "decided_at", "impossible"}
     ordered = [name for name in quantities() if name in named]
     ordered.insert(ordered.index("workload") + 1, "shape")
     return ordered + sorted(named - set(ordered))

@@ -20,6 +20,7 @@ from models.transformer import Transformer
 from sweep.assembly import Assembly, Origin, PlacedFacts, World
 from sweep.catalogue import Catalogue
 from sweep.errors import StudyError
+from sweep.ranges import anywhere, breaches
 from sweep.study.study import Study
 from sweep.uncertain import DRAW
 from sweep.uncertain.inputs import all_draws
@@ -73,13 +74,17 @@ def inputs_with_origins(
     -------
     Flat values in SI: scalars for structural quantities, ``shape`` for the shape of the model, ``coefficients`` for
     those of the calibration, float64 arrays that broadcast against the mesh for numbers. Unknown facts are absent, or
-    NaN where only some regions know them. ``decided_at`` holds the nominal values of what is uncertain where the study
+    NaN where only some regions know them. ``impossible`` says where an input that follows from others lies outside its
+    bounds, if one does anywhere. ``decided_at`` holds the nominal values of what is uncertain where the study
     keeps the mapping that is best there.
 
     Raises ``StudyError`` when the catalogue cannot describe the cell.
     """
     given = {**scalars, **arrays}
     found = _assembled(study, catalogue, given, times, worlds)
+    broken = breaches(found.values, found.origins)
+    if broken:
+        found = Inputs({**found.values, "impossible": anywhere(broken)}, found.origins)
     uncertain = study.uncertain
     if uncertain is None or uncertain.mapping == "each" or (worlds is None and DRAW not in given):
         return found
@@ -101,7 +106,26 @@ def _assembled(
     times: Collection[str],
     worlds: Mapping[str, Any] | None,
 ) -> Inputs:
-    system, workload = str(given["system"]), str(given["workload"])
+    work = _gathered(study, catalogue, given, times, worlds)
+    work.values["shape"] = _shape(catalogue, str(given["workload"]))
+    work.values["coefficients"] = catalogue.coefficients()
+    return Inputs(work.values, work.origins)
+
+
+def gathered(study: Study, catalogue: Catalogue, given: Mapping[str, Any]) -> Inputs:
+    """Return the inputs without what describes the workload, at nominal values; ``given`` need not name a workload."""
+    work = _gathered(study, catalogue, given, (), None)
+    return Inputs(work.values, work.origins)
+
+
+def _gathered(
+    study: Study,
+    catalogue: Catalogue,
+    given: Mapping[str, Any],
+    times: Collection[str],
+    worlds: Mapping[str, Any] | None,
+) -> Assembly:
+    system, workload = str(given["system"]), given.get("workload")
     regions = tuple(str(region) for region in np.asarray(given.get("region", "own")).reshape(-1))
     facts = placed_facts(catalogue, system, workload, regions)
     stated = {name for name in given if name not in times}
@@ -110,8 +134,6 @@ def _assembled(
     work.take_defaults()
     work.take_facts(facts)
     work.take_country(_countries(catalogue, system, regions))
-    work.values["shape"] = _shape(catalogue, workload)
-    work.values["coefficients"] = catalogue.coefficients()
     work.take_constants()
     work.take_axes()
     work.take_draws(world)
@@ -119,7 +141,7 @@ def _assembled(
     work.multiply_draws(world)
     work.multiply()
     work.derive()
-    return Inputs(work.values, work.origins)
+    return work
 
 
 def _world(study: Study, system: str, draws: Any, worlds: Mapping[str, Any] | None) -> World:
@@ -134,7 +156,7 @@ def _world(study: Study, system: str, draws: Any, worlds: Mapping[str, Any] | No
 
 
 @lru_cache(maxsize=KNOWN_PLACES)
-def placed_facts(catalogue: Catalogue, system: str, workload: str, regions: tuple[str, ...]) -> PlacedFacts:
+def placed_facts(catalogue: Catalogue, system: str, workload: str | None, regions: tuple[str, ...]) -> PlacedFacts:
     """Return the facts of a cell by quantity: one for all its regions, or one for each."""
     tables = {region: catalogue.facts(system, workload, region) for region in dict.fromkeys(regions)}
     names = dict.fromkeys(name for table in tables.values() for name in table if name in quantities())

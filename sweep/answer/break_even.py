@@ -9,6 +9,7 @@ between which the order changes are known.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -40,7 +41,7 @@ class BreakEven:
     crossings: int = 0
 
 
-def break_even(inputs: Array, first: Array, second: Array, *, affine: bool = True) -> BreakEven:
+def break_even(inputs: Array, first: Array, second: Array, *, affine: bool = True, most: float = math.inf) -> BreakEven:
     """Return where two curves are equal.
 
     Parameters
@@ -51,12 +52,14 @@ def break_even(inputs: Array, first: Array, second: Array, *, affine: bool = Tru
         Values of the two curves there [same unit], shape (n,). Points where either is NaN are left out.
     affine
         Whether the curves are straight between neighbouring values; otherwise they are steps.
+    most
+        Largest value that the input may have: the last segments are continued no further.
 
     Returns
     -------
     BreakEven
         The smallest crossing inside the sweep; else, if affine, the crossing of the continued last (or first) segments
-        if it lies at a non-negative input; else never.
+        if it lies at a non-negative input of at most ``most``; else never.
     """
     known = np.isfinite(first) & np.isfinite(second)
     x, gap = inputs[known], (first - second)[known]
@@ -74,7 +77,7 @@ def break_even(inputs: Array, first: Array, second: Array, *, affine: bool = Tru
     same = lower[unequal[0]]
     if affine:
         right, left = _continued(x[-2:], gap[-2:]), _continued(x[:2], gap[:2])
-        if right is not None and right >= x[-1]:
+        if right is not None and x[-1] <= right <= most:
             return BreakEven("extrapolated" if right > x[-1] else "inside", right, right, same, 1 - same, 1)
         if left is not None and 0 <= left <= x[0]:
             return BreakEven("extrapolated" if left < x[0] else "inside", left, left, 1 - same, same, 1)

@@ -25,6 +25,7 @@ PRICE_LIKE = frozenset(
         "server_tariff",
         "network_tariff",
         "storage_tariff",
+        "equipment_subsidy",
         "installation_fraction",
     }
 )
@@ -120,7 +121,8 @@ def _crossing(
     affine = "cost" in comparison.goal.name and _is_price(axis.columns[0])
     if comparison.goal.direction == "maximize":
         a, b = 1 / a, 1 / b
-    return Crossing(axis, break_even(values, a, b, affine=affine), undecided(values, a, b, error, affine=affine))
+    found = break_even(values, a, b, affine=affine, most=_most(axis.columns[0]))
+    return Crossing(axis, found, undecided(values, a, b, error, affine=affine))
 
 
 def _curve(picks: Picks, comparison: Comparison, system: str, axis: ScenarioAxis, values: Array) -> Array:
@@ -135,6 +137,12 @@ def _curve(picks: Picks, comparison: Comparison, system: str, axis: ScenarioAxis
             here &= column == nominal[name]
     found = dict(zip(keys[axis.columns[0]][here].tolist(), goals[here].tolist(), strict=True))
     return np.array([found.get(value, np.nan) for value in values.tolist()], dtype=np.float64)
+
+
+def _most(column: str) -> float:
+    """Return the largest value of an input [table unit]; multipliers have no upper end."""
+    row = quantities().get(column)
+    return math.inf if row is None or row.maximum is None else row.maximum
 
 
 def _is_price(column: str) -> bool:

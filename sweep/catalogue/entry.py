@@ -16,7 +16,10 @@ Value = float | int | str | None
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another published value of the same fact; ``si`` is in the model's unit (None when the fact is no quantity)."""
+    """Another published value of the same fact; ``si`` is in the model's unit (None when the fact is no quantity).
+
+    ``restates`` marks the same report in another unit or currency: it is shown, but is no other value of the fact.
+    """
 
     value: float | int | str
     unit: str
@@ -25,6 +28,7 @@ class Alternative:
     confidence: str
     note: str
     si: Value = None
+    restates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,11 @@ class Fact:
     formula: str | None = None
     si: Value = None
     exchange_rate: float | None = None
+
+    @property
+    def others(self) -> tuple[Alternative, ...]:
+        """Other published values: the alternatives that do not only restate the fact's own report."""
+        return tuple(each for each in self.alternatives if not each.restates)
 
 
 @dataclass(frozen=True, slots=True)

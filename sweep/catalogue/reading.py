@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -28,18 +28,15 @@ from sweep.catalogue.schema import (
 from sweep.catalogue.training import Training
 from sweep.countries import country_fault
 from sweep.errors import Problem, StudyError, nearest
-from sweep.units import UnitError, factor
+from sweep.money import Rates, exchanged, foreign, is_money
+from sweep.units import UnitError
 from sweep.yaml_source import Path_, Source, dotted
 
-FOREIGN = re.compile(r"\b(CNY|EUR)\b")
-MONEY = re.compile(r"\b(USD|CNY|EUR)\b")
 LITERAL = re.compile(r"\d[\d_.]*(?:[eE][-+]?\d+)?(?:\s*[A-Za-z]+(?:/[A-Za-z]+)*)?")
 NAME = re.compile(r"[A-Za-z_]\w*")
 LINKS = ("chip", "scale_up", "scale_out", "home_region")
 LABELS = ("vendor", "status", "country", "tier", "shape_source")
 DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
-
-Rates = Callable[[str], float]
 
 
 @dataclass(slots=True)
@@ -49,6 +46,11 @@ class _File:
     source: Source
     rates: Rates
     problems: list[Problem] = field(default_factory=list)
+
+    def rate(self, unit: str) -> float | None:
+        """Return what the currency of a unit is worth [USD]; None for dollars, and for what is no known currency."""
+        rate = self.rates(currency) if (currency := foreign(unit)) else math.nan
+        return None if math.isnan(rate) else rate
 
     def fault(self, path: Path_, message: str) -> None:
         self.problems.append(Problem(message, self.source.where(path), dotted(path)))
@@ -211,7 +213,8 @@ def _complete(text: FactText, path: Path_, file: _File) -> bool:
             file.fault(path, "has no source; name the document, table or address it comes from")
         if not DATE.fullmatch(text.date):
             file.fault(path, "has no date of its source; write it as 2025, 2025-04 or 2025-04-16")
-    if MONEY.search(text.unit) and text.value is not None and text.currency_year is None:
+    priced = is_money(text.unit) or file.rate(text.unit) is not None
+    if priced and text.value is not None and text.currency_year is None:
         file.fault(path, "is money without a currency_year; say of which year the price is")
     return len(file.problems) == before
 
@@ -225,7 +228,6 @@ def _check_formula(text: FactText, path: Path_, file: _File) -> None:
 
 
 def _fact(text: FactText, path: Path_, file: _File, quantity: Quantity | None) -> Fact:
-    currency = FOREIGN.search(text.unit) if text.value is not None else None
     alternatives = tuple(
         _alternative(item, (*path, "alternatives", index), file, quantity)
         for index, item in enumerate(text.alternatives)
@@ -242,7 +244,7 @@ def _fact(text: FactText, path: Path_, file: _File, quantity: Quantity | None) -
         alternatives=alternatives,
         formula=text.formula,
         si=_si(text.value, text.unit, path, file, quantity),
-        exchange_rate=file.rates(currency[1]) if currency and path[0] != "exchange" else None,
+        exchange_rate=file.rate(text.unit) if text.value is not None else None,
     )
 
 
@@ -255,6 +257,7 @@ def _alternative(text: AlternativeText, path: Path_, file: _File, quantity: Quan
         confidence=text.confidence,
         note=text.note,
         si=_si(text.value, text.unit, path, file, quantity),
+        restates=text.restates,
     )
 
 
@@ -276,27 +279,18 @@ def _si(value: Any, unit: str, path: Path_, file: _File, quantity: Quantity | No
 
 
 def _number(value: float, unit: str, path: Path_, file: _File, quantity: Quantity) -> Value:
-    currency = FOREIGN.search(unit)
-    dollars = FOREIGN.sub("USD", unit)
-    rate = file.rates(currency[1]) if currency else 1.0
     try:
-        human = value * rate * factor(dollars, quantity.unit)
+        human = exchanged(value, unit, quantity.unit, file.rates)[0]
     except UnitError as error:
         wanted = f"write it in {quantity.unit}" if quantity.unit else "leave the unit away"
         file.fault(path, f"has the wrong unit: {error}; {wanted}")
         return None
-    if currency and math.isnan(rate):
-        file.fault(path, f"is in {currency[1]}, for which the price list has no exchange rate")
-        return None
-    low, high = quantity.minimum, quantity.maximum
-    if not (-math.inf if low is None else low) <= human <= (math.inf if high is None else high):
-        bounds = " and ".join(
-            f"{word} {limit:g}" for word, limit in (("at least", low), ("at most", high)) if limit is not None
-        )
-        file.fault(path, f"is {human:g}{' ' if quantity.unit else ''}{quantity.unit}; it must be {bounds}")
+    if math.isnan(human) or not quantity.allows(human):
+        wanted = quantity.allowed or "a number"
+        file.fault(path, f"is {human:g}{' ' if quantity.unit else ''}{quantity.unit}; it must be {wanted}")
         return None
     if quantity.dtype == "int" and human != int(human):
         file.fault(path, f"is {human:g}; it must be a whole number")
         return None
-    si = value * rate * factor(dollars, quantity.si_unit)
+    si = exchanged(value, unit, quantity.si_unit, file.rates)[0]
     return int(si) if quantity.dtype == "int" else si

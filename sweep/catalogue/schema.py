@@ -41,7 +41,7 @@ class Strict(BaseModel):
 
 
 class AlternativeText(Strict):
-    """Another published value of a fact, as written."""
+    """Another published value of a fact, as written; ``restates``: it is the fact's own report in another unit."""
 
     value: Any
     unit: str = ""
@@ -49,6 +49,7 @@ class AlternativeText(Strict):
     date: str = ""
     confidence: Confidence
     note: str = ""
+    restates: bool = False
 
 
 class FactText(Strict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sweep.cite.sources import NO_ADDRESS, URL, Citation, identified
+from sweep.cite.sources import NO_ADDRESS, Citation
 
 SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&", "#": r"\#", "_": r"\_", "$": r"\$",
@@ -16,8 +16,8 @@ SPECIAL = {
 }  # fmt: skip
 FACTS = 6
 """Facts that a note names at most."""
-WORDS = 15
-"""Letters that make words about a source a title; fewer are a page or a figure in it."""
+PLACES = 3
+"""Places in a source that a note names at most."""
 
 
 def bibtex(citations: Iterable[Citation]) -> str:
@@ -45,22 +45,17 @@ def _fields(citation: Citation) -> Iterator[tuple[str, str]]:
 
 
 def _title(citation: Citation) -> str:
-    """Return the words of the catalogue about a source where they are about it alone, else its address."""
-    if citation.kind == "text":
-        return citation.identifier
-    for text in citation.texts:
-        words = URL.sub("", text).strip(" ,;:()")
-        if len(words) >= WORDS and sum(1 for _ in identified(text)) == 1:
-            return words
+    """Return what the catalogue calls a source, else its address; a place in the source is no title of it."""
     names = {"arxiv": f"arXiv:{citation.identifier}", "doi": f"doi:{citation.identifier}"}
-    return names.get(citation.kind, citation.identifier)
+    return citation.name or names.get(citation.kind, citation.identifier)
 
 
 def _note(citation: Citation) -> str:
     more = len(citation.facts) - FACTS
     facts = ", ".join(citation.facts[:FACTS]) + (f" and {more} more" if more > 0 else "")
     unverified = f"unverified: {NO_ADDRESS}; " if citation.unverified else ""
-    return f"{unverified}{'; '.join((f'used for {facts}', *citation.confidences))}"
+    places = "".join(f"{place}; " for place in citation.places[:PLACES])
+    return f"{unverified}{places}{'; '.join((f'used for {facts}', *citation.confidences))}"
 
 
 def escaped(text: str) -> str:

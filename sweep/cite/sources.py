@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from sweep.cite.words import Words, around
 from sweep.dataset.layout import SOURCES
 
 if TYPE_CHECKING:
@@ -32,16 +33,34 @@ OWN = (
     "derived",
     "no ",
     "the study",
-    "fitted to ",
+    "fitted ",
     "prior:",
     "transfer rule",
     "assumption",
     "the baseline",
     "supernode ",
+    "vendor and maker of ",
+    "fat trees are ",
+    "as in ",
+    "as hgx ",
+    "as on ",
+    "hgx and dgx baseboards ",
+    "h100 sxm entry",
+    "chip power of the entry ",
+    "node of the real product",
+    "one superchip per node",
+    "half of the ",
+    "twice the ",
+    "the switch of ",
+    "the price ",
 )
 """Beginnings of texts that say where a number was made here; they are no sources to cite."""
+COMPUTED = re.compile(r"^(?:a )?\d[\d.,]*\S* (?:x|nodes|million|tbit/s)\b")
+"""Beginnings of derived texts that are the arithmetic itself."""
 WEAK = frozenset({"assumption", "not_found"})
 HASH = 8
+LETTERS = 15
+"""Letters that make words before an address a name; fewer say no more than who."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,7 @@ class Citation:
     """One source. ``texts`` are the words of the catalogue about it, ``facts`` the ``entry.fact`` that rest on it.
 
     ``unverified``: no address is recorded, or the catalogue marks the source so. ``date`` is the earliest of its facts.
+    ``name`` is what the catalogue calls the source, empty where it does not; ``places`` are tables and pages in it.
     """
 
     key: str
@@ -60,6 +80,8 @@ class Citation:
     unverified: bool
     texts: tuple[str, ...]
     facts: tuple[str, ...]
+    name: str = ""
+    places: tuple[str, ...] = ()
 
     @property
     def year(self) -> str:
@@ -119,7 +141,19 @@ def _trimmed(address: str) -> str:
 
 def _is_own(row: Mapping[str, str]) -> bool:
     text = row["source"].strip().lower()
-    return not text or text.startswith(OWN) or row["confidence"] in WEAK or row.get("kind") == "study"
+    computed = row["confidence"] == "derived" and COMPUTED.match(text)
+    return not text or text.startswith(OWN) or bool(computed) or row["confidence"] in WEAK or row.get("kind") == "study"
+
+
+def words_about(text: str) -> Words:
+    """Return what a source text says of its one address; nothing where it names none or several."""
+    if sum(1 for _ in identified(text)) != 1:
+        return Words()
+    match = ARXIV.search(text) or DOI.search(text) or URL.search(text)
+    assert match is not None
+    end = match.start() + len(_trimmed(match[0]))
+    found = around(text, match.start(), end)
+    return Words("" if len(found.name) < LETTERS or found.name.lower().startswith(OWN) else found.name, found.place)
 
 
 def _fact(row: Mapping[str, str]) -> str:
@@ -130,6 +164,7 @@ def _citation(kind: Kind, identifier: str, rows: list[Mapping[str, str]]) -> Cit
     confidences = tuple(sorted({row["confidence"] for row in rows if row["confidence"]}))
     texts = sorted({" ".join(row["source"].split()) for row in rows})
     dates = sorted(row["date"] for row in rows if row["date"])
+    words = [words_about(text) for text in texts]
     return Citation(
         key=key_of(kind, identifier),
         kind=kind,
@@ -142,6 +177,8 @@ def _citation(kind: Kind, identifier: str, rows: list[Mapping[str, str]]) -> Cit
         unverified=kind == "text" or confidences == ("unverified",),
         texts=tuple(text for text in texts if text.rstrip("/") != identifier),
         facts=tuple(sorted({_fact(row) for row in rows})),
+        name=next((each.name for each in words if each.name), ""),
+        places=tuple(dict.fromkeys(each.place for each in words if each.place)),
     )
 
 

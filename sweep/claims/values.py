@@ -18,13 +18,13 @@ from sweep.claims.read import claims_folder, read_names
 from sweep.dimensions import dimension_of
 from sweep.errors import StudyError, nearest
 from sweep.expressions.expression import TEXT
+from sweep.money import foreign, in_dollars
 from sweep.text import with_unit
 from sweep.units import UnitError, factor
 
 if TYPE_CHECKING:
     from sweep.explain import Explanation
 
-FOREIGN = ("CNY", "EUR")
 COUNT = "count"
 """Unit of a fact that counts things in words of its own."""
 
@@ -111,10 +111,8 @@ class Values:
 
     def _number(self, key: str, value: float, unit: str) -> tuple[float, str]:
         """Return a published number in SI with the unit; foreign money becomes dollars as the catalogue does it."""
-        rate = 1.0
-        for currency in FOREIGN:
-            if currency in unit:
-                rate, unit = self.catalogue.exchange_rate(currency), unit.replace(currency, "USD")
+        currency, unit = foreign(unit), in_dollars(unit)
+        rate = self.catalogue.exchange_rate(currency) if currency else 1.0
         known = quantities().get(key)
         try:
             si_unit = known.si_unit if known is not None else dimension_of(unit).si_unit

@@ -6,7 +6,7 @@ import click
 
 from sweep.cli.find import find_study, study_argument
 from sweep.cli.output import answer, answer_json
-from sweep.cli.settings import common_options, json_option, set_option, settings
+from sweep.cli.settings import common_options, json_option, opened, set_option
 
 
 @click.command()
@@ -21,9 +21,8 @@ def check(*, study: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """
     path = find_study(study)
     from sweep.counting import require_designs  # noqa: PLC0415 - NumPy, pydantic, pint
-    from sweep.study import open_study  # noqa: PLC0415
 
-    loaded, catalogue = open_study(path, overrides, settings().catalogue)
+    loaded, catalogue = opened(path, overrides)
     rows = require_designs(loaded, catalogue)
     if as_json:
         count = {"estimate": rows.rows, "low": rows.low, "high": rows.high, "exact": rows.exact}

@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 
 from sweep.cli.find import complete_study, find_study
 from sweep.cli.output import answer, answer_json, answer_table
-from sweep.cli.settings import common_options, json_option, settings, talk
+from sweep.cli.settings import common_options, json_option, settings, talk, talk_exchanges
 
 if TYPE_CHECKING:
     from sweep.compare import Case, Comparison, Pair
@@ -64,7 +64,7 @@ def _limits(command: Any) -> Any:
               help="own (each at home) or one for all; repeatable. Own and the first's home if not given.")  # fmt: skip
 @click.option("--alternatives", is_flag=True, help="Also run over the published conflicts of the facts.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE",
-              help="Another value: wacc=0.08, gb200-nvl72.chip_price=60000, input_tokens=512; repeatable.")  # fmt: skip
+              help="Another value: wacc=0.08, gb200-nvl72.chip_price=60000USD; repeatable.")  # fmt: skip
 @json_option
 @common_options
 def compare(
@@ -105,6 +105,7 @@ def compare(
     path = None if study is None else find_study(study)
     request = Request(systems, job, basis, regions, path, overrides, settings().catalogue, options)
     opened = request.open()
+    talk_exchanges(opened.study)
     found = compared(opened, alternatives=alternatives, progress=_Progress())
     if as_json:
         answer_json(found.data())

@@ -133,7 +133,9 @@ def _fact_table(title: str, facts: Mapping[str, Fact]) -> Table:
         for other in fact.alternatives:
             value = with_unit(other.value, other.unit)
             confidence, note = _words(other.confidence), _one_line(other.note)
-            table.rows.append(("  or", value, confidence, other.date, other.source, note))
+            table.rows.append(
+                ("  same" if other.restates else "  or", value, confidence, other.date, other.source, note)
+            )
     return table
 
 

@@ -11,7 +11,7 @@ import click
 
 from sweep.cli.find import find_study, study_argument
 from sweep.cli.output import answer, answer_json, answer_table
-from sweep.cli.settings import common_options, json_option, settings
+from sweep.cli.settings import common_options, json_option, opened
 from sweep.text import Table, number, with_unit
 
 if TYPE_CHECKING:
@@ -44,9 +44,8 @@ def explain(*, study: str, design: int, changes: tuple[str, ...], draw: int | No
     """
     path = find_study(study)
     from sweep import explain as engine  # noqa: PLC0415 - NumPy, pydantic, pint
-    from sweep.study import open_study  # noqa: PLC0415
 
-    loaded, catalogue = open_study(path, (), settings().catalogue)
+    loaded, catalogue = opened(path, ())
     before = engine.explain(loaded, catalogue, design, (), draw)
     if not changes:
         if as_json:

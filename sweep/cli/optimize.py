@@ -11,7 +11,7 @@ from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.progress import Meter, State
 from sweep.cli.proof import checks_data, checks_of, draw_curve, print_checks, proof_options
 from sweep.cli.search_options import closest, constraints_data, spread_of, start_options
-from sweep.cli.settings import common_options, json_option, set_option, settings, talk
+from sweep.cli.settings import common_options, json_option, opened, set_option, settings, talk
 from sweep.text import Table, duration, number
 
 if TYPE_CHECKING:
@@ -68,10 +68,9 @@ def optimize(
     where it was, and asking for more trials extends it.
     """
     from sweep.search import Options, search  # noqa: PLC0415 - NumPy, Arrow
-    from sweep.study import open_study  # noqa: PLC0415 - pydantic, pint
 
     checks = checks_of(verify=verify, verify_seconds=verify_seconds, within=within, prices=prices, curve=curve)
-    loaded, catalogue = open_study(find_study(study), overrides, settings().catalogue)
+    loaded, catalogue = opened(find_study(study), overrides)
     given = loaded.seed if seed is None else seed
     options = Options(sampler, given, over=over, start=find_run(start) if start is not None else "")
     spread = spread_of(workers=workers, address=address, in_process=in_process)

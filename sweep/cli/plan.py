@@ -8,7 +8,7 @@ import click
 
 from sweep.cli.find import find_study, study_argument
 from sweep.cli.output import answer, answer_json, answer_table
-from sweep.cli.settings import common_options, json_option, set_option, settings
+from sweep.cli.settings import common_options, json_option, opened, set_option, settings
 from sweep.text import Table, duration, number, size
 
 if TYPE_CHECKING:
@@ -34,9 +34,8 @@ def plan(*, study: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """
     path = find_study(study)
     from sweep.plan import plan as plan_study  # noqa: PLC0415 - NumPy, Arrow, pydantic, pint
-    from sweep.study import open_study  # noqa: PLC0415
 
-    planned = plan_study(*open_study(path, overrides, settings().catalogue))
+    planned = plan_study(*opened(path, overrides))
     if as_json:
         answer_json(planned.as_dict())
         return

@@ -1,7 +1,7 @@
 """Write the reference pages from their sources: ``python -m sweep.cli.reference [FOLDER]``.
 
-``cli.md`` is the ``--help`` of every verb, ``quantities.md`` the quantity table. A test compares them with the files
-in ``docs/``.
+``cli.md`` is the ``--help`` of every verb, ``quantities.md`` the quantity table, ``prices.md`` counts the prices of the
+catalogue by year. A test compares them with the files in ``docs/``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import click
 
 from models.quantities import Quantity, quantities
 from sweep.cli.app import VERBS, cli
+from sweep.cli.price_page import price_page
 
 WIDTH = 110
 WRITTEN = "<!-- Written by `python -m sweep.cli.reference`; change the source, not this file. -->"
@@ -66,15 +67,20 @@ def _row(row: Quantity) -> str:
 
 
 def bounds(row: Quantity) -> str:
-    """Return the allowed range of a quantity as text: ``0 to 1``, ``from 0``; empty when it has none."""
-    low = None if row.minimum is None else f"{row.minimum:g}"
-    high = None if row.maximum is None else f"{row.maximum:g}"
+    """Return the allowed range of a quantity as text: ``0 to 1``, ``from 0``, ``0 to <1``; empty when it has none."""
+    low = None if row.minimum is None else f"{'>' if row.minimum_excluded else ''}{row.minimum:g}"
+    high = None if row.maximum is None else f"{'<' if row.maximum_excluded else ''}{row.maximum:g}"
     if low is not None and high is not None:
         return f"{low} to {high}"
     return f"from {low}" if low is not None else f"to {high}" if high is not None else ""
 
 
-PAGES = {"cli.md": command_line, "quantities.md": quantity_table}
+def prices() -> str:
+    """Return the page of prices."""
+    return f"# Prices: currency and year\n\n{WRITTEN}\n\n{price_page()}"
+
+
+PAGES = {"cli.md": command_line, "quantities.md": quantity_table, "prices.md": prices}
 
 
 def main(arguments: list[str]) -> int:

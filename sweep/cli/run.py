@@ -10,7 +10,7 @@ from sweep.cli.answers import print_answer
 from sweep.cli.find import RESULTS, find_study, study_argument
 from sweep.cli.output import answer_json
 from sweep.cli.progress import Meter, State
-from sweep.cli.settings import common_options, json_option, set_option, settings, talk
+from sweep.cli.settings import common_options, json_option, opened, set_option, settings, talk
 from sweep.text import duration, size
 
 if TYPE_CHECKING:
@@ -54,10 +54,9 @@ def run(
         raise click.UsageError("a cluster brings its own workers: leave out --workers or --address")
     from sweep.counting import require_designs  # noqa: PLC0415
     from sweep.engine import run as run_study  # noqa: PLC0415 - NumPy, Arrow
-    from sweep.study import open_study  # noqa: PLC0415 - pydantic, pint
 
     path = find_study(study)
-    loaded, catalogue = open_study(path, overrides, settings().catalogue)
+    loaded, catalogue = opened(path, overrides)
     require_designs(loaded, catalogue)  # an empty study fails before anything is written
     with Meter(quiet=settings().verbosity < 0) as meter:
         result = run_study(

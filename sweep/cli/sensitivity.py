@@ -10,7 +10,7 @@ import click
 from sweep.cli.find import find_study, study_argument
 from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.progress import Meter, State
-from sweep.cli.settings import common_options, json_option, set_option, settings, talk
+from sweep.cli.settings import common_options, json_option, opened, set_option, settings, talk
 from sweep.errors import StudyError
 from sweep.text import duration, with_unit
 
@@ -60,13 +60,12 @@ def sensitivity(
     from sweep.sensitivity import Options  # noqa: PLC0415 - NumPy, Arrow
     from sweep.sensitivity import sensitivity as analysed  # noqa: PLC0415
     from sweep.sensitivity.analysis import power_of_two  # noqa: PLC0415
-    from sweep.study import open_study  # noqa: PLC0415
 
     if plot is not None:
         from sweep.accuracy.plot import check_format  # noqa: PLC0415
 
         check_format(plot)
-    loaded, catalogue = open_study(find_study(study), overrides, settings().catalogue)
+    loaded, catalogue = opened(find_study(study), overrides)
     if method == "sobol" and samples is not None and power_of_two(samples) != samples:
         talk(
             f"--samples: {samples:,} is no power of two, which a Sobol sequence needs; {power_of_two(samples):,} taken"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from sweep.catalogue import Catalogue
+    from sweep.study import Study
 
 Target = TypeVar("Target", bound=Callable[..., Any] | click.Command)
 
@@ -41,6 +42,21 @@ def talk(message: str, level: int = 0) -> None:
     """Write a line to stderr; ``level`` 0 is shown unless ``-q``, 1 needs ``-v``."""
     if settings().verbosity >= level:
         click.echo(message, err=True)
+
+
+def opened(path: Path | str, overrides: Sequence[str]) -> tuple[Study, Catalogue]:
+    """Return a study with its catalogue, and say at which rate its prices in other currencies became dollars."""
+    from sweep.study import open_study  # noqa: PLC0415 - pydantic, pint
+
+    study, catalogue = open_study(path, overrides, settings().catalogue)
+    talk_exchanges(study)
+    return study, catalogue
+
+
+def talk_exchanges(study: Study) -> None:
+    """Say at which rate the prices of a study that are not in dollars became so."""
+    for each in study.exchanges:
+        talk(str(each))
 
 
 def _debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature

@@ -143,13 +143,7 @@ def _facts(side: Side) -> dict[str, Resolved]:
     for name, origin in origins.items():
         row = quantities().get(name)
         taken = origin.kind == "fact" and len(origin.facts) == 1 and origin.facts[0].value is not None
-        if (
-            row is not None
-            and row.dtype != "text"
-            and not row.structural
-            and taken
-            and origin.facts[0].fact.alternatives
-        ):
+        if row is not None and row.dtype != "text" and not row.structural and taken and origin.facts[0].fact.others:
             found[name] = origin.facts[0]
     return found
 
@@ -159,7 +153,7 @@ def _of_fact(move: Move, fact: Resolved) -> list[_Conflict]:
     scale = factor(row.si_unit, row.unit)
     now = float(fact.value) * scale  # type: ignore[arg-type]  # a known number
     found = []
-    for index, other in enumerate(fact.fact.alternatives):
+    for index, other in enumerate(fact.fact.others):
         if isinstance(other.si, int | float) and not math.isclose(float(other.si) * scale, now, rel_tol=1e-9):
             found.append(_Conflict(move, float(other.si) * scale, now, fact, index))
     return found
@@ -167,7 +161,7 @@ def _of_fact(move: Move, fact: Resolved) -> list[_Conflict]:
 
 def _alternative(pair: Pair, conflict: _Conflict, costs: tuple[float, float], base: float) -> Alternative:
     log = math.log(costs[0] / costs[1])
-    other, move = conflict.fact.fact.alternatives[conflict.index], conflict.move
+    other, move = conflict.fact.fact.others[conflict.index], conflict.move
     return Alternative(
         name=move.name,
         of=owner_name(pair, move),

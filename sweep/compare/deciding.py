@@ -15,6 +15,7 @@ from sweep.compare.break_even import Pair, solve
 from sweep.compare.inputs import span_of
 from sweep.compare.side import Move, Side, owner_name
 from sweep.inputs import Inputs
+from sweep.ranges import breaches
 from sweep.units import factor
 
 Array = NDArray[np.float64]
@@ -183,8 +184,7 @@ def _possible(pair: Pair, move: Move, value: float) -> bool:
     for place, side in enumerate(pair):
         if move.touches(place):
             found = side.machine.inputs(side.region, {move.name: np.asarray(value)})
-            derived = [name for name, origin in found.origins.items() if origin.kind == "formula"]
-            if any(float(found.values[name]) < (quantities()[name].minimum or 0.0) for name in derived):
+            if breaches(found.values, found.origins):
                 return False
     return True
 

@@ -37,7 +37,7 @@ ENDS = {
     "staff_cost": ("without staff", "however dear staff becomes"),
     "staff_multiplier": ("without staff", "however much staff it takes"),
     "utilisation": ("when next to idle", "when busy all year"),
-    "import_tariff": ("at a subsidy of its whole price", "at any duty"),
+    "import_tariff": ("without any duty", "at any duty"),
 }
 """What the two ends of an input mean, for the reason why there is no break-even."""
 

@@ -7,10 +7,10 @@ import io
 import itertools
 from collections.abc import Iterator
 
+from models.quantities import quantities
 from sweep.catalogue import CALIBRATION, Catalogue
 from sweep.catalogue.entry import Resolved
 from sweep.catalogue.training import Taken, taken
-from sweep.space import Block
 from sweep.study import Study
 
 HEADER = (
@@ -27,27 +27,16 @@ def used_facts(study: Study, catalogue: Catalogue) -> list[Resolved]:
     """
     found: dict[tuple[str, str, str, str], Resolved] = {}
     for block in study.space.blocks:
-        systems, workloads, regions = (_words(block, name) for name in ("system", "workload", "region"))
-        for system, workload, region in itertools.product(systems, workloads, regions):
-            if system is not None:
-                for fact in catalogue.facts(system, workload, region).values():
-                    found.setdefault((fact.kind, fact.entry, fact.name, fact.where), fact)
+        workloads, regions = ((*block.words(name),) or (None,) for name in ("workload", "region"))
+        for system, workload, region in itertools.product(block.words("system"), workloads, regions):
+            for fact in catalogue.facts(system, workload, region).values():
+                found.setdefault((fact.kind, fact.entry, fact.name, fact.where), fact)
     return [found[key] for key in sorted(found)]
-
-
-def _words(block: Block, name: str) -> list[str | None]:
-    """Return every value of a text quantity in a block; None when the block does not say."""
-    if name in block.constants:
-        return [str(block.constants[name])]
-    for axis in block.axes:
-        if name in axis.names:
-            return list(dict.fromkeys(axis.values(name, 0, axis.size).tolist()))
-    return [None]
 
 
 def _coefficients(study: Study, catalogue: Catalogue) -> tuple[Taken, ...]:
     """Return the coefficients of the training model where some design of the study trains."""
-    trains = any("train" in _words(block, "phase") for block in study.space.blocks)
+    trains = any("train" in block.words("phase") for block in study.space.blocks)
     return taken(catalogue.entry("calibration", CALIBRATION).training) if trains else ()
 
 
@@ -72,7 +61,19 @@ def _rows(study: Study, catalogue: Catalogue) -> Iterator[tuple[object, ...]]:
             coefficient.name, coefficient.value, coefficient.prior.unit, "", coefficient.source, coefficient.date,
             coefficient.confidence, "calibration", CALIBRATION, coefficient.prior.description, "", "",
         )  # fmt: skip
+    foreign = {(each.name, each.where) for each in study.exchanges}
     for constant in study.facts:
-        yield (constant.name, constant.value, "", "", "the study", "", "", "study", study.name, constant.system, "", "")
+        if (constant.name, constant.where) not in foreign:
+            unit = quantities()[constant.name].unit
+            yield _stated(study, constant.name, constant.value, unit, constant.system)
+    for price in study.exchanges:
+        yield _stated(study, price.name, price.value, price.unit, price.where, price.rate)
     for drawn in study.uncertain.inputs if study.uncertain is not None else ():
         yield (drawn.label, drawn.text, "", "", "the study", "", "", "uncertain", study.name, "", "", "")
+
+
+def _stated(
+    study: Study, name: str, value: float | str, unit: str, note: str, rate: float | None = None
+) -> tuple[object, ...]:
+    """Return the row of what the study states itself; ``rate`` [USD] is that of a currency that is not USD."""
+    return (name, value, unit, "", "the study", "", "", "study", study.name, note, "", rate)

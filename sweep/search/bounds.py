@@ -187,7 +187,7 @@ def least(cell_block: CellBlock, outer: NDArray[np.int64], goals: Sequence[Objec
             passing = passing & condition.evaluate(inputs.values)
         kept[cell.rows] = np.broadcast_to(passing, cell.shape).reshape(-1)
         low, high = optimistic(inputs.values)
-        broken = impossible(own.study.require, low, high)
+        broken = impossible(own.study.require, low, high) | inputs.values.get("impossible", False)
         possible[cell.rows] = np.broadcast_to(~broken, cell.shape).reshape(-1)
         for row, (goal, column) in enumerate(zip(goals, columns, strict=True)):
             values[row, cell.rows] = _bound(goal, column, cell, low, high)

@@ -93,6 +93,13 @@ class Block:
         points = zip(self.axes, self.indices(local), strict=True)
         return dict(self.constants) | {name: axis.value(name, place) for axis, place in points for name in axis.names}
 
+    def words(self, name: str) -> list[str]:
+        """Return every value of a text quantity, each once; nothing when the block does not say."""
+        if name in self.constants:
+            return [str(self.constants[name])]
+        found = [axis for axis in self.axes if name in axis.names]
+        return list(dict.fromkeys(str(word) for axis in found for word in axis.values(name, 0, axis.size).tolist()))
+
     def find(self, design: Mapping[str, Value]) -> int | None:
         """Return the number within this block of a design, or None when this block does not hold it.
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from models.quantities import quantities
 from sweep.errors import Problem, StudyError, nearest
+from sweep.money import Exchange
 from sweep.study import grammar
 from sweep.yaml_source import Path_, Source, dotted
 
@@ -43,13 +44,15 @@ WHOLE_ENTRIES = {"levers": 2, "scenarios": 2, "blocks": 4, "sample": 1, "uncerta
 class Faults:
     """The faults found so far in one source.
 
-    ``options`` holds the command-line option that set a path, ``broken`` the paths that break the grammar.
+    ``options`` holds the command-line option that set a path, ``broken`` the paths that break the grammar,
+    ``exchanges`` the prices that are not in dollars.
     """
 
     source: Source
     options: Mapping[Path_, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     broken: list[Path_] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
 
     def where(self, path: Path_) -> str:
         """Return the option that set a path, or its file and line."""

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from models.quantities import quantities
 from sweep.catalogue import Catalogue
+from sweep.errors import StudyError
 from sweep.space import Block, Method, Range, SampleAxis, Space, sample_axis
 from sweep.study import grammar
 from sweep.study.axes import Reader, Spaced
@@ -138,7 +139,7 @@ class _Loading:
         layouts = self._layouts(reader, jobs)
         roles, places = _roles(layouts, jobs, file.sample)
         facts = read_facts(file.facts, roles, faults, vocabulary)
-        conditions = read_conditions(file, roles, faults)
+        conditions = read_conditions(file, roles, faults, self.catalogue.exchange_rate)
         phases = {str(job.values.get("phase")) for job in jobs}
         uncertain = self._uncertain(layouts, phases, roles, facts)
         names = Names(
@@ -149,7 +150,7 @@ class _Loading:
         )
         objective = read_objective(file.objective, names, faults)
         keep = read_keep("all" if file.keep.strip() == EVERY_DRAW else file.keep, objective, names, faults)
-        basis = read_basis(file.basis, phases, faults)
+        basis = read_basis(file.basis, phases, faults, vocabulary)
         goals = (objective, *keep.goals) if objective is not None else keep.goals
         columns = bases(read_columns(file.columns, phases, goals, basis, names, faults), uncertain)
         partition = read_partition(file.partition, names, faults)
@@ -157,7 +158,7 @@ class _Loading:
         faults.stop_if_any()
         blocks = self._blocks(layouts, jobs, [*_listed(sample), *_draw_axes(uncertain)], partition)
         faults.stop_if_any()
-        return Study(
+        study = Study(
             name=file.study,
             question=file.question,
             space=Space.of(blocks),
@@ -186,7 +187,18 @@ class _Loading:
             file=str(self.path),
             text=_text(self.path, faults, file),
             digest=_digest(file, self.catalogue),
+            exchanges=tuple(dict.fromkeys(faults.exchanges)),
         )
+        return self._possible(study)
+
+    def _possible(self, study: Study) -> Study:
+        """Return the study unless something impossible follows from its constants. Raises ``StudyError`` then."""
+        from sweep.impossible import impossible_constants  # noqa: PLC0415 - it assembles inputs, which takes a study
+
+        problems = impossible_constants(study, self.catalogue)
+        if problems:
+            raise StudyError(problems)
+        return study
 
     def _layouts(self, reader: Reader, jobs: Sequence[Job]) -> list[Layout]:
         """Return the layout of every sub-sweep; without ``blocks`` there is one."""

@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from models.quantities import quantities
+from models.quantities import Quantity, quantities
 from sweep.errors import nearest
+from sweep.money import as_written, foreign, is_money
 from sweep.study import grammar
 from sweep.study.faults import Faults
 from sweep.study.study import Direction, Equal, Keep, Objective
-from sweep.units import UnitError, convert
+from sweep.study.values import Scalar, Vocabulary, price
+from sweep.units import UnitError, convert, factor
 from sweep.yaml_source import Path_
 
 IDENTITY = ("design", "status", "reason")
@@ -166,7 +168,9 @@ def read_partition(given: list[str], names: Names, faults: Faults) -> tuple[str,
     return tuple(dict.fromkeys(name for name in given if name in names.axes))
 
 
-def read_basis(entry: grammar.Basis, phases: Collection[str], faults: Faults) -> tuple[Equal, ...]:
+def read_basis(
+    entry: grammar.Basis, phases: Collection[str], faults: Faults, vocabulary: Vocabulary
+) -> tuple[Equal, ...]:
     """Return the equal-basis comparisons with their limits in SI."""
     found = []
     for name, (metric, example) in BASIS.items():
@@ -180,12 +184,22 @@ def read_basis(entry: grammar.Basis, phases: Collection[str], faults: Faults) ->
             faults.add(("basis", name), f"{value:g} has no unit; write it as {example}")
             continue
         try:
-            limit = convert(value, quantity.si_unit)
+            limit = _limit(quantity, value, ("basis", name), faults, vocabulary)
         except UnitError as error:
             faults.add(("basis", name), f"{value!r} is no {name}: {error}; write it as {example}")
+            continue
+        if limit is None:
             continue
         if limit <= 0:
             faults.add(("basis", name), f"{value} is not above zero")
         goals = {phase: goal for phase, goal in GOALS[name].items() if phase in phases}
         found.append(Equal(name, metric, limit, str(value), goals))
     return tuple(found)
+
+
+def _limit(quantity: Quantity, value: Scalar, path: Path_, faults: Faults, vocabulary: Vocabulary) -> float | None:
+    """Return a limit [SI]; one in another currency as the study's prices are. Raises ``UnitError``."""
+    if is_money(quantity.unit) and foreign(as_written(value)[1]):
+        dollars = price(str(path[-1]), quantity.unit, (value, ""), path, faults, vocabulary)
+        return None if dollars is None else dollars * factor(quantity.unit, quantity.si_unit)
+    return convert(value, quantity.si_unit)

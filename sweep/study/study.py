@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sweep.expressions import Expression
+from sweep.money import Exchange
 from sweep.space import Space
 from sweep.uncertain import Uncertain
 
@@ -99,6 +100,8 @@ class Study:
         Where the study was read from, and the YAML as run (after ``--set``).
     digest
         Fingerprint of the resolved study and the catalogue: equal digests mean equal results of one model version.
+    exchanges
+        Prices that the study states in another currency than USD, with the rate of each.
     """
 
     name: str
@@ -126,6 +129,7 @@ class Study:
     file: str
     text: str
     digest: str
+    exchanges: tuple[Exchange, ...] = ()
 
     @property
     def input_names(self) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ from typing import Literal
 from models.quantities import Quantity, quantities
 from sweep.catalogue import Catalogue, Resolved
 from sweep.errors import nearest
+from sweep.money import is_money
 from sweep.space import Marginal, Range, Triangular
 from sweep.study import grammar
 from sweep.study.faults import Faults
 from sweep.study.study import Constant
-from sweep.study.values import Scalar, Vocabulary, checked, input_quantity
+from sweep.study.values import Scalar, Vocabulary, checked, input_quantity, price
 from sweep.text import number
 from sweep.uncertain import Uncertain, UncertainInput
 from sweep.uncertain.correlation import is_valid, largest_share, lower, nearest_valid
@@ -314,11 +315,16 @@ class _DistributionReader:
 
     @property
     def _bounds(self) -> tuple[float, float]:
-        """The bounds of the table; those of a multiplier are 0 and none."""
+        """The bounds of the table, or the next number inside; those of a multiplier are 0 and none."""
         if self.times:
             return 0.0, math.inf
-        low, high = self.quantity.minimum, self.quantity.maximum
-        return -math.inf if low is None else low, math.inf if high is None else high
+        row = self.quantity
+        low = -math.inf if row.minimum is None else row.minimum
+        high = math.inf if row.maximum is None else row.maximum
+        return (
+            math.nextafter(low, math.inf) if row.minimum_excluded else low,
+            math.nextafter(high, -math.inf) if row.maximum_excluded else high,
+        )
 
     def _numbers(self, values: Sequence[Scalar], path: Path_) -> list[float] | None:
         found = [self._number(value, (*path, index)) for index, value in enumerate(values)]
@@ -339,8 +345,12 @@ class _DistributionReader:
         if self.times:
             number = self._number(value, path)
             return None if number is None else self._positive(number, path)
+        row, reader = self.quantity, self.reader
+        if is_money(row.unit):
+            number = price(row.name, row.unit, (value, self.unit), path, reader.faults, reader.vocabulary)
+            return None if number is None else self._positive(number, path)
         try:
-            return self._positive(convert(value, self.quantity.unit, self.unit or None), path)
+            return self._positive(convert(value, row.unit, self.unit or None), path)
         except UnitError as error:
             self._note(path, f"{value!r} does not fit {self.quantity.name}: {error}")
             return None
@@ -357,7 +367,7 @@ class _DistributionReader:
 
 def _published(fact: Resolved) -> list[float]:
     """Return the numbers that are published for a fact [SI], the one that the catalogue takes first, each once."""
-    values = [fact.value, *(each.si for each in fact.fact.alternatives)]
+    values = [fact.value, *(each.si for each in fact.fact.others)]
     return list(dict.fromkeys(float(value) for value in values if isinstance(value, (int, float))))
 
 

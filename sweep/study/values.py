@@ -15,6 +15,7 @@ from models.training import DISPATCHES, GATHERS, REDUCTIONS
 from sweep.catalogue import Catalogue
 from sweep.countries import country_fault
 from sweep.errors import nearest
+from sweep.money import Exchange, Rates, as_written, exchanged, foreign, is_money, no_rates
 from sweep.study.faults import Faults
 from sweep.units import UnitError, convert
 from sweep.yaml_source import Path_
@@ -51,14 +52,15 @@ def vocabulary_of(catalogue: Catalogue) -> Vocabulary:
     words["system"] = catalogue.names("systems")
     words["workload"] = catalogue.names("workloads")
     words["region"] = ["own", *catalogue.names("regions")]
-    return Vocabulary(words)
+    return Vocabulary(words, catalogue.exchange_rate)
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words that text quantities may take, by quantity."""
+    """The words that text quantities may take, by quantity, and what currencies are worth [USD]."""
 
     words: Mapping[str, Sequence[str]]
+    rates: Rates = no_rates
 
     def is_quantity(self, name: str) -> bool:
         """Whether a name is a quantity that a study may set."""
@@ -107,7 +109,7 @@ def checked(
     """Return a value in the unit of its quantity, or note what is wrong with it."""
     if quantity.dtype == "text":
         return _word(quantity, value, unit, path, faults, vocabulary)
-    number = _converted(quantity, value, unit, path, faults)
+    number = _converted(quantity, value, unit, path, faults, vocabulary)
     if number is None:
         return None
     fault = _fault(quantity, value, number)
@@ -132,7 +134,11 @@ def _word(
     return value
 
 
-def _converted(quantity: Quantity, value: Scalar, unit: str, path: Path_, faults: Faults) -> float | None:
+def _converted(
+    quantity: Quantity, value: Scalar, unit: str, path: Path_, faults: Faults, vocabulary: Vocabulary
+) -> float | None:
+    if is_money(quantity.unit):
+        return price(quantity.name, quantity.unit, (value, unit), path, faults, vocabulary)
     try:
         return convert(value, quantity.unit, unit or None)
     except UnitError as error:
@@ -142,6 +148,43 @@ def _converted(quantity: Quantity, value: Scalar, unit: str, path: Path_, faults
         reason = str(error) if repr(value) not in str(error) else "it is not a number"
         faults.add(path, f"{shown} does not fit {quantity.name} ({wanted}): {reason}; write it as {example}")
         return None
+
+
+def price(
+    name: str, unit: str, given: tuple[Scalar, str], path: Path_, faults: Faults, vocabulary: Vocabulary
+) -> float | None:
+    """Return a price in ``unit`` (dollars), or note that it names no currency, or one that is not known.
+
+    ``given`` is the value as written, and the unit stated beside it. What is in another currency is noted as well.
+    """
+    value, stated = given
+    try:
+        number, own = as_written(value)
+        own = own or stated
+        if not own and math.isfinite(number):
+            faults.add(*_bare(path, number, unit))
+            return None
+        dollars, rate = exchanged(number, own or unit, unit, vocabulary.rates)
+    except UnitError as error:
+        reason = str(error) if repr(value) not in str(error) else "it is not a number"
+        faults.add(path, f"{value!r} does not fit {name} (in {unit}): {reason}; write it as 5 {unit}")
+        return None
+    if currency := foreign(own):
+        faults.exchanges.append(Exchange(name, number, own, currency, rate, dollars, unit, faults.where(path)))
+    return dollars
+
+
+WITH_UNIT = frozenset({"values", "linspace", "log", "triangular", "uniform", "choice"})
+"""Keys whose lists may have a unit beside them."""
+
+
+def _bare(path: Path_, number: float, unit: str) -> tuple[Path_, str]:
+    """Return where a price names no currency, and what to write; the same for all prices of one list."""
+    if isinstance(path[-1], int) and path[-2] not in WITH_UNIT:
+        return path[:-1], f"has prices without a currency; write it as {{values: [...], unit: {unit}}}"
+    if isinstance(path[-1], int) or path[-1] in {"from", "to"}:
+        return path[:-1], f"has prices without a currency; add 'unit: {unit}' beside them"
+    return path, f"{number:.12g} is a price without a currency; write it as {number:.12g} {unit}"
 
 
 def example_number(quantity: Quantity) -> float:
@@ -155,6 +198,9 @@ def _fault(quantity: Quantity, value: Scalar, number: float) -> str:
     unit = f" {quantity.unit}" if quantity.unit else ""
     if not math.isfinite(number):
         return f"{value} is not a finite number"
+    if number in {low, high} and not quantity.allows(number):
+        wrong = "little" if number == low else "much"
+        return f"{number:g}{unit} is too {wrong}; {quantity.name} must be {quantity.allowed}"
     if low is not None and number < low:
         return f"{number:g}{unit} is below the least {quantity.name} allowed, {low:g}{unit}"
     if high is not None and number > high:

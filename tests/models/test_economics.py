@@ -45,8 +45,9 @@ def test_net_present_cost_discounts_the_years_of_the_equipment() -> None:
 
 
 def test_tariff_installation_and_subsidy_fall_on_the_equipment() -> None:
-    machine = costs(chip_price=1e4, import_tariff=np.asarray([0.25, -0.25]), installation_fraction=0.1)
-    assert machine["equipment_cost"] == pytest.approx([8e4 * 1.35, 8e4 * 0.85])
+    tariff, subsidy = np.asarray([0.25, 0.0, 0.25]), np.asarray([0.0, 0.25, 0.25])
+    machine = costs(chip_price=1e4, import_tariff=tariff, equipment_subsidy=subsidy, installation_fraction=0.1)
+    assert machine["equipment_cost"] == pytest.approx([8e4 * 1.35, 8e4 * 0.85, 8e4 * 1.1])
 
 
 def test_network_and_storage_have_a_life_and_a_residual_value_of_their_own() -> None:

@@ -85,6 +85,7 @@ CLUSTER: dict[str, Any] = {
     "staff_cost_per_system": 5e4 / YEAR,
     "colocation_share": 0.3,
     "network_tariff": 0.05,
+    "equipment_subsidy": 0.2,
     "transceiver_replacement_rate": 0.00876 / YEAR,
     "maintenance_fraction": 0.05 / YEAR,
     "utilisation": 0.8,
@@ -146,6 +147,31 @@ def test_costs_are_affine_in_each_rate_on_a_price(rate: str, markup: float | Non
         if name in metrics:
             low, middle, high = np.broadcast_to(metrics[name], 3)
             assert high - middle == pytest.approx(middle - low, rel=1e-6, abs=1e-12 * abs(middle)), name
+
+
+RANGES = {
+    name: (quantities()[name].minimum, quantities()[name].maximum)
+    for name in ("import_tariff", "server_tariff", "network_tariff", "storage_tariff", "equipment_subsidy")
+}
+
+
+@given(st.data())
+def test_no_duty_and_no_subsidy_that_may_be_set_makes_a_cost_negative(data: st.DataObject) -> None:
+    extra = {
+        name: data.draw(st.floats(low, 10.0 if high is None else high, exclude_max=high is not None), label=name)
+        for name, (low, high) in RANGES.items()
+    }
+    metrics = chain(CLUSTER | extra | {"installation_fraction": 0.0})
+    parts = ("equipment_cost", "server_cost", "network_cost", "storage_cost", "capital_cost", "annual_capital_cost")
+    assert min(float(metrics[name]) for name in parts) >= 0
+
+
+def test_costs_are_affine_in_a_subsidy_and_fall() -> None:
+    metrics = chain(CLUSTER | {"equipment_subsidy": np.asarray([0.0, 0.4, 0.8])})
+    for name in ("equipment_cost", "annual_cost", "cost_per_token", "net_present_cost"):
+        low, middle, high = metrics[name]
+        assert low > middle > high > 0, name
+        assert high - middle == pytest.approx(middle - low, rel=1e-6), name
 
 
 @given(rate=st.floats(1e-12, 1.0), years=st.floats(0.5, 60))

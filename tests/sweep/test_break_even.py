@@ -33,6 +33,11 @@ def test_two_lines_are_equal_at_the_break_even(a, b, c, d):
     assert (found.below, found.above) == ((0, 1) if b > d else (1, 0))
 
 
+@pytest.mark.parametrize(("most", "kind"), [(0.5, "extrapolated"), (0.41, "extrapolated"), (0.39, "never")])
+def test_no_line_is_continued_beyond_the_largest_value_that_an_input_may_have(most, kind):
+    assert break_even(SWEEP, 1.0 - SWEEP, 0.2 + SWEEP, most=most).kind == kind
+
+
 @given(costs, slopes, st.floats(0.1, 10))
 def test_parallel_lines_never_cross_and_the_lower_is_named(a, b, gap):
     assert break_even(SWEEP, a + b * SWEEP, a + gap + b * SWEEP) == BreakEven("never", below=0, above=0)

@@ -9,6 +9,7 @@ import pytest
 
 from sweep.catalogue import KINDS, Catalogue
 from sweep.errors import StudyError
+from sweep.money import foreign
 
 CHIP = """\
 title: A chip of mine
@@ -237,7 +238,8 @@ GOOD = "source: s, date: 2026, confidence: press"
         (f"power_price: {{value: 0.08, unit: 1/kWh, {GOOD}}}", ["wrong unit", "write it in USD/kWh"]),
         (f"power_price: {{value: 0.08, unit: GBP/kWh, {GOOD}}}", ["wrong unit", "GBP"]),
         (f"nic_price: {{value: -80, unit: USD, currency_year: 2025, {GOOD}}}", ["must be at least 0"]),
-        (f"import_tariff: {{value: -1.5, {GOOD}}}", ["must be at least -1"]),
+        (f"import_tariff: {{value: -1.5, {GOOD}}}", ["must be at least 0"]),
+        (f"equipment_subsidy: {{value: 1, {GOOD}}}", ["must be at least 0 and less than 1"]),
         (f"chip_power: {{formula: 2 * host_powr, unit: W, {GOOD}}}", ["host_powr", "did you mean host_power"]),
         (f"chip_power: {{formula: 2 W, value: 2, unit: W, {GOOD}}}", ["a value and a formula"]),
     ],
@@ -318,3 +320,20 @@ def test_folder_that_is_none(tmp_path):
 def test_folder_of_unknown_kind(tmp_path):
     write(tmp_path, "chip", "my-chip", CHIP)
     assert "did you mean chips" in fault(tmp_path)[0]
+
+
+def test_one_report_in_two_currencies_is_no_conflict_with_itself():
+    """A price within 3 % of the fact in another currency is the same report, and says so."""
+    known = Catalogue.load()
+    marked = []
+    for kind in KINDS:
+        for name in known.names(kind):
+            entry = known.entry(kind, name)
+            for fact in (*entry.facts.values(), *(each for part in entry.sections.values() for each in part.values())):
+                for other in fact.alternatives:
+                    near = isinstance(other.si, float) and fact.si and abs(other.si / fact.si - 1) < 0.03
+                    if near and foreign(other.unit) != foreign(fact.unit):
+                        marked.append((name, other.value))
+                        assert other.restates, (name, other)
+                        assert other not in fact.others
+    assert set(marked) == {("cloudmatrix384", 6e7), ("china-west", 0.4)}

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweep.catalogue import KINDS, Catalogue
 from sweep.cite import Citation, bibtex, collect
-from sweep.cite.sources import identified, key_of
+from sweep.cite.sources import identified, key_of, words_about
 from sweep.cli.app import cli
 from sweep.engine import run
 from sweep.study import open_study
@@ -190,3 +191,61 @@ def test_no_run_is_one_sentence() -> None:
     result = CliRunner().invoke(cli, ["cite", "no-such-run"])
     assert result.exit_code == 2
     assert "no run has this name" in result.output
+
+
+TABLE = "https://arxiv.org/abs/2407.21783 Table 5 (Llama 3 405B: 419 unexpected interruptions, 16,384 H100, 54 days)"
+
+
+def test_a_place_in_a_paper_is_no_title_of_it() -> None:
+    (found,) = collect([row(TABLE), row("https://arxiv.org/abs/2407.21783", fact="other")]).citations
+    fields = parsed(bibtex([found]))[0][2]
+    assert fields["title"] == "{arXiv:2407.21783}"
+    assert found.places == ("Table 5 (Llama 3 405B: 419 unexpected interruptions, 16,384 H100, 54 days)",)
+    assert fields["note"].startswith("Table 5 (Llama 3 405B: 419 unexpected interruptions, 16,384 H100, 54 days); used")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "place"),
+    [
+        ("Financial Times, 2024-02, quoted by https://evertiq.com/design/55188", "Financial Times, 2024-02", ""),
+        (
+            "Eric Xu, keynote at Huawei Connect, 2025-09-18 (full text at https://afnnews.qaasid.com/?p=196304)",
+            "Eric Xu, keynote at Huawei Connect, 2025-09-18",
+            "",
+        ),
+        ("https://a.org/x, 384 x 38,750 USD (servers)", "", "384 x 38,750 USD (servers)"),
+        ("384 x 38,750 USD, chips in servers: https://a.org/x", "", ""),
+        ("transfer rule of docs/kernels.md, from https://a.org/x", "", ""),
+        ("doi:10.1145/1402958.1402967 (Table 3", "", "Table 3"),
+        ("https://a.org/x (Table 4)", "", "Table 4"),
+        ("https://a.org/x and https://b.org/y Table 4", "", ""),
+    ],
+)
+def test_words_before_an_address_name_it_and_words_after_it_are_a_place(text: str, name: str, place: str) -> None:
+    found = words_about(text)
+    assert (found.name, found.place) == (name, place)
+
+
+def catalogue_rows() -> list[dict[str, str]]:
+    """Every fact and alternative of the catalogue as a row of sources."""
+    known = Catalogue.load()
+    rows = []
+    for kind in KINDS:
+        for name in known.names(kind):
+            entry = known.entry(kind, name)
+            for table in (entry.facts, entry.published, *entry.sections.values()):
+                for key, fact in table.items():
+                    for each in (fact, *fact.alternatives):
+                        given = {"fact": key, "date": each.date, "confidence": each.confidence, "entry": name}
+                        rows.append(row(each.source, **given, kind=kind))
+    return rows
+
+
+def test_titles_of_the_whole_catalogue_have_their_brackets_and_are_no_work_of_this_project() -> None:
+    found = collect(catalogue_rows())
+    for _, key, fields in parsed(bibtex(found.citations)):
+        assert fields["title"].count("(") == fields["title"].count(")"), (key, fields["title"])
+    titles = [each.name or each.identifier for each in found.citations]
+    made_here = ("in this project", "vendor and maker", "fat trees are", "usd of a 400", "as in ", "transfer rule")
+    assert not [title for title in titles if any(words in title.lower() for words in made_here)]
+    assert not [each.name for each in found.citations if each.kind == "arxiv" and each.name.startswith("Table")]

@@ -107,7 +107,21 @@ def test_who_may_not_be_sold_to_the_buyer_is_said():
         ((*SYSTEMS, "--budget", "-3 MUSD"), "is not above zero"),
         ((*SYSTEMS, "--region", "texas"), "--region: there is no region 'texas'; did you mean us-texas"),
         ((*SYSTEMS, "--set", "wac=0.1"), "'wac' is no quantity and no system; did you mean wacc?"),
-        ((*SYSTEMS, "--set", "import_tariff=-2"), "-2 is below the least import_tariff allowed, -1"),
+        ((*SYSTEMS, "--set", "import_tariff=-0.5"), "-0.5 is below the least import_tariff allowed, 0"),
+        ((*SYSTEMS, "--set", "server_tariff=-0.8"), "-0.8 is below the least server_tariff allowed, 0"),
+        (
+            (*SYSTEMS, "--set", "equipment_subsidy=1"),
+            "1 is too much; equipment_subsidy must be at least 0 and less than 1",
+        ),
+        (
+            ("cloudmatrix384", "gb200-nvl72", "--set", "cloudmatrix384.system_price=1 MUSD"),
+            "leaves -2,068 USD for chip_price of cloudmatrix384, which must be at least 0; give system_price at least",
+        ),
+        (
+            ("cloudmatrix384", "gb200-nvl72", "--set", "gb200-nvl72.system_power=20"),
+            "leaves -1,091 W for host_power of gb200-nvl72, which must be at least 0; give system_power at least 98.6",
+        ),
+        ((*SYSTEMS, "--set", "utilisation=0"), "0 is too little; utilisation must be more than 0 and at most 1"),
         ((*SYSTEMS, "--set", "dgx-h100.chip_price=5 kW"), "5 kW' does not fit chip_price (in USD)"),
         ((*SYSTEMS, "--set", "rule_date=2021"), "rule_date"),
         ((*SYSTEMS, "--domains", "1,2,3"), "gives 3 counts for 2 systems"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from models.evaluate import evaluate
 from models.quantities import quantities
+from sweep.catalogue import Catalogue
 from sweep.compare import compare
 from sweep.compare.basis import Basis, choose
 from sweep.compare.break_even import solve
@@ -144,6 +145,9 @@ def test_a_system_costs_the_same_as_itself_everywhere(machines):
         if found.move.owner == "both":
             assert found.solved.equal
             assert found.never == "both cost the same everywhere"
+        elif found.now[0] == span_of(found.name)[0]:  # as dear as itself at the end, and dearer anywhere else
+            assert not found.solved.crossings
+            assert " costs 1.00 times as much even " in found.never
         else:  # its own value is where it is as dear as itself
             assert [each.low for each in found.solved.crossings] == [pytest.approx(found.now[0], rel=1e-9, abs=1e-12)]
 
@@ -266,7 +270,8 @@ def test_every_conflict_is_what_setting_the_fact_gives(comparison):
     listed = {(each.name, each.of, each.value): each.ratio for each in pair.alternatives.alone}
     for name, of in (("system_price", PAIR[0]), ("peak_bf16", PAIR[0]), ("staff_multiplier", PAIR[0])):
         value, ratio = next((key[2], ratio) for key, ratio in listed.items() if key[:2] == (name, of))
-        again = compare(PAIR, SMALL, {"deadline": "40 d"}, regions=["own"], overrides=[f"{of}.{name}={value!r}"])
+        given = f"{of}.{name}={value!r} {quantities()[name].unit}"
+        again = compare(PAIR, SMALL, {"deadline": "40 d"}, regions=["own"], overrides=[given])
         assert again.cases[0].pairs[0].verdict.ratio == pytest.approx(ratio, rel=1e-9)
 
 
@@ -275,6 +280,11 @@ def test_the_published_conflicts_of_the_910c_are_all_tried(comparison):
     tried = {(each.name, round(each.value, 4)) for each in pair.alternatives.alone if each.of == PAIR[0]}
     assert {("peak_bf16", 780.0), ("system_power", 600.0), ("system_power", 777.6), ("staff_multiplier", 5.0)} <= tried
     assert {("scale_up_bandwidth", 350.0)} <= tried
+    rate = Catalogue.load().exchange_rate("CNY")
+    prices = {value for name, value in tried if name == "system_price"}
+    assert prices == {round(50e6 * rate, 4), round(80e6 * rate, 4)}  # 60 million yuan are the catalogue's own 8.2 MUSD
+    power = {value for name, value in tried if name == "power_price"}
+    assert round(0.4 * rate, 4) not in power
     low, high = pair.alternatives.corners
     inside = [each.ratio for each in pair.alternatives.alone if math.isfinite(each.ratio)]
     assert low.missing or low.ratio <= min(inside)
@@ -325,6 +335,21 @@ def test_a_comparison_without_a_price_can_be_given_one():
         SMALL,
         {"domains": [1, 8]},
         regions=["own"],
-        overrides=["tpu-v5e-pod.chip_price=4000"],
+        overrides=["tpu-v5e-pod.chip_price=4000 USD"],
     ).cases
     assert case.designs[0].number("cost_to_train") > 0
+
+
+def test_a_duty_is_never_negative_so_the_dearer_system_has_no_break_even_in_its_own(machines):
+    pair = sides(machines, DEADLINE, counts=COUNTS)
+    dearer = int(pair[0].cost < pair[1].cost)
+    assert span_of("import_tariff") == (0, math.inf)
+    assert span_of("equipment_subsidy") == (0, 1)
+    (found,) = [
+        each
+        for each in break_evens(pair, 0.1)
+        if each.name == "import_tariff" and each.move.owner == ("first", "second")[dearer]
+    ]
+    assert not found.solved.crossings
+    ratio = pair[dearer].cost / pair[1 - dearer].cost
+    assert found.never == f"{pair[dearer].system} costs {ratio:.2f} times as much even without any duty"

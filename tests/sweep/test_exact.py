@@ -31,7 +31,7 @@ levers:
   tensor_parallel: {tensor}
   oversubscription: {core}
   scale_out_bandwidth: {{times: {links}}}
-scenarios: {{region: us-texas, power_price: {prices}}}
+scenarios: {{region: us-texas, power_price: {{values: {prices}, unit: USD/kWh}}}}
 require: [time_to_train <= {days} d, facility_power <= {power} MW]
 {goals}
 columns: [time_to_train, facility_power, cost_to_train, tokens_per_second]

@@ -113,7 +113,7 @@ def test_a_changed_input_moves_what_depends_on_it_and_nothing_else(opened):
     changes = {move.name: move.change for move in results}
     assert changes["annual_energy_cost"] == pytest.approx(1.0)
     assert changes.keys().isdisjoint({"step_time", "goodput", "facility_power", "equipment_cost"})
-    assert explain(*opened, 0, ["power_price=0.05"]).outputs == before.outputs
+    assert explain(*opened, 0, ["power_price=0.05 USD/kWh"]).outputs == before.outputs
 
 
 def test_an_absolute_value_takes_the_place_of_a_multiplier(opened):
@@ -131,7 +131,8 @@ def test_another_system_brings_its_own_facts(opened):
     ("change", "said"),
     [
         ("power_prise=1", "did you mean power_price?"),
-        ("power_price=-1", "below"),
+        ("power_price=-1 USD/kWh", "below"),
+        ("power_price=0.1", "0.1 is a price without a currency; write it as 0.1 USD/kWh"),
         ("power_price=5 GB", "USD/kWh"),
         ("domains=1.5", "whole"),
         ("mapping=tp8", "result"),

@@ -37,3 +37,28 @@ def test_catalogue_facts_put_the_chip_where_the_list_has_it(system: str) -> None
     assert found["total_processing_performance"] == pytest.approx(performance, rel=1e-4)
     assert found["performance_density"] * 1e-6 == pytest.approx(density, rel=2e-3)
     assert found["export_region"] == paragraph
+
+
+SYSTEMS_WITH_FP4 = [
+    name
+    for name in CATALOGUE.names("systems")
+    if (fact := CATALOGUE.facts(name).get("peak_fp4")) is not None and fact.value is not None
+]
+
+
+@pytest.mark.parametrize("system", SYSTEMS_WITH_FP4)
+def test_no_status_depends_on_the_peak_at_six_bits_that_is_not_known(system: str) -> None:
+    """At most FP6 runs at the rate of FP4: a TPP as if FP4 counted with six bits."""
+    facts = {name: fact.value for name, fact in CATALOGUE.facts(system).items() if fact.value is not None}
+    known = {name: np.asarray(float(value)) for name, value in facts.items() if isinstance(value, int | float)}
+    regime = {"export_regime": facts["export_regime"]}
+    for country in ("CN", "AE", "RU", "US"):
+        for date in ("2022-10-07", "2023-11-17", "2025-04-09", "2026-01-15"):
+            asked = known | regime | {"buyer_country": country, "rule_date": date}
+            usual, faster = rules_stage(asked), rules_stage(asked | {"peak_fp4": known["peak_fp4"] * 6 / 4})
+            assert faster["export_status"] == usual["export_status"], (country, date)
+            np.testing.assert_array_equal(faster["us_import_duty"], usual["us_import_duty"])
+
+
+def test_the_chip_that_is_said_to_run_six_bits_at_the_rate_of_four_is_among_them() -> None:
+    assert {"mi355x-node", "gb200-nvl72"} <= set(SYSTEMS_WITH_FP4)

@@ -92,7 +92,7 @@ def test_the_region_axis_turns_its_facts_into_arrays_along_it(tmp_path: Path) ->
 
 
 def test_an_axis_value_stands_in_place_of_the_regions(tmp_path: Path) -> None:
-    values = toy_values(tmp_path, extra="  power_price: [0.2]\n")
+    values = toy_values(tmp_path, extra="  power_price: [0.2 USD/kWh]\n")
     assert values["power_price"].reshape(-1).tolist() == pytest.approx([0.2 / 3.6e6])
     assert values["power_usage_effectiveness"].size == 2
 
@@ -215,3 +215,68 @@ def test_every_number_of_a_design_is_what_the_study_says(tmp_path: Path) -> None
             if row.dtype != "text" and name not in cell.times:
                 expected = np.float64(given) * factor(row.unit, row.si_unit)
                 assert np.ravel(values[name]) == pytest.approx(np.ravel(expected), rel=1e-15)
+
+
+LEAVES = "system_price of 400 USD leaves -50 USD for chip_price of toy, which must be at least 0;"
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (
+            "facts: {system_price: 400 USD}\n",
+            f"study.yaml:8: {LEAVES} give system_price at least 800 USD",
+        ),
+        (
+            "  system_price: 400 USD\n",
+            f"study.yaml:8: {LEAVES} give system_price at least 800 USD",
+        ),
+        (
+            "derive: {utilisation: 1.2 * power_usage_effectiveness}\n",
+            "study.yaml:8: 1.2 * power_usage_effectiveness leaves 1.44 for utilisation of toy, which must be",
+        ),
+        (
+            "  staff_multiplier: 2\nderive: {utilisation: 3 - staff_multiplier ** 2}\n",
+            "study.yaml:8: staff_multiplier of 2 leaves -1 for utilisation of toy, which must be",
+        ),
+    ],
+)
+def test_constants_from_which_something_impossible_follows_are_a_fault(tmp_path: Path, extra: str, said: str) -> None:
+    with pytest.raises(StudyError) as fault:
+        toy(tmp_path, extra=extra)
+    (problem,) = fault.value.problems
+    assert said in str(problem)
+
+
+def test_the_limit_that_a_fault_names_is_one_that_is_allowed(tmp_path: Path) -> None:
+    study, found = toy(tmp_path, extra="facts: {system_price: 800 USD}\n")
+    assert first_inputs(study, found).values["chip_price"] == 0
+    assert "impossible" not in first_inputs(study, found).values
+
+
+def test_a_catalogue_whose_own_figures_cannot_be_together_is_a_fault(tmp_path: Path) -> None:
+    price = f"{{formula: system_price / scale_up_size - 20000 USD, unit: USD, {SOURCE}}}"
+    with pytest.raises(StudyError, match=r"toy\.yaml:\d+: system_price .* leaves -10,000 USD for chip_price of toy"):
+        toy(tmp_path, facts={"chip_price": price})
+
+
+@pytest.mark.parametrize(
+    ("extra", "broken"),
+    [
+        ("  system_price: {values: [400, 800, 4000], unit: USD}\n", [True, False, False]),
+        ("  system_price: {times: [0.005, 0.01, 1]}\n", [False, False, False]),
+        ("  chip_price: {times: [0, 0.01, 1]}\n", [False, False, False]),
+        ("  utilisation: {times: [0, 1, 2]}\n", [True, False, True]),
+        ("  wacc: [0.1, 0.2, 0.3]\nderive: {utilisation: 8 * wacc}\n", [False, True, True]),
+    ],
+)
+def test_a_swept_value_from_which_something_impossible_follows_is_infeasible(
+    tmp_path: Path, extra: str, broken: list[bool]
+) -> None:
+    study, found = toy(tmp_path, extra=extra)
+    cell = next(iter(cells(Chunks(study.space, 10**6)[0])))
+    impossible = inputs_with_origins(study, found, cell.structural, cell.mesh, cell.times).values.get(
+        "impossible", False
+    )
+    rows = np.broadcast_to(impossible, cell.shape).reshape(2, -1)
+    assert rows.tolist() == [broken, broken]

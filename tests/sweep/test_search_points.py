@@ -114,7 +114,7 @@ def test_the_first_id_is_the_point_at_the_first_scenario(tmp_path, tiny):
 def test_an_axis_of_levers_and_scenarios_together_is_refused(tmp_path):
     text = TINY.replace("  power_price: {linspace: [0.02, 0.20], steps: 7, unit: USD/kWh}\n", "").replace(
         "  zip: {wacc: [0.05, 0.09], utilisation: [0.9, 0.7]}",
-        "  zip: {power_price: [0.05, 0.09], oversubscription: [1, 2]}",
+        "  zip: {power_price: [0.05 USD/kWh, 0.09 USD/kWh], oversubscription: [1, 2]}",
     )
     study, _ = tiny_study(tmp_path, text)
     roles = {**study.roles, "oversubscription": "lever"}

@@ -32,11 +32,11 @@ FEW = {
     "cloudmatrix384-vs-gb200-nvl72": {
         "levers.domains": "[11]",
         "levers.gb200-nvl72.domains": "[45]",
-        "scenarios.power_price": "[0.056]",
+        "scenarios.power_price": "[0.056 USD/kWh]",
         "scenarios.cloudmatrix384.chip_price": "{times: [1]}",
         "scenarios.gb200-nvl72.chip_price": "{times: [1]}",
     },
-    "fleet-40-sites": {"levers.site_bandwidth": "[12.5, 1000]", "scenarios.power_price": "[0.07]"},
+    "fleet-40-sites": {"levers.site_bandwidth": "[12.5, 1000]", "scenarios.power_price": "[0.07 USD/kWh]"},
     "cloudmatrix384-vs-gb200-nvl72-uncertain": {
         "levers.domains": "[64]",
         "levers.gb200-nvl72.domains": "[72]",
@@ -46,7 +46,7 @@ FEW = {
         "levers.domains": "[16]",
         "levers.gb200-nvl72.domains": "[16]",
         **{f"levers.{node}.domains": "[1024]" for node in ("dgx-h100", "dgx-h200", "hgx-h800", "hgx-h20")},
-        "scenarios.power_price": "[0.06]",
+        "scenarios.power_price": "[0.06 USD/kWh]",
     },
     "nvl72-scale-out-16k": {"levers.domains": "[1, 228]", "levers.cloudmatrix384.domains": "[42]"},
     "own-supernode": {
@@ -55,7 +55,7 @@ FEW = {
         "levers.oversubscription": "[1]",
         "levers.hbm_capacity": "{times: [1]}",
     },
-    "serving-deepseek-r1": {"scenarios.power_price": "[0.06]", "scenarios.kv_bytes": "[1]"},
+    "serving-deepseek-r1": {"scenarios.power_price": "[0.06 USD/kWh]", "scenarios.kv_bytes": "[1]"},
 }
 """What makes each study small; all its systems, workloads and other axes stay."""
 

@@ -234,3 +234,32 @@ def test_statistics_are_those_of_the_draws_that_count(data):
                 expected = kept.mean() if each.share is None else np.quantile(kept, each.share)
                 assert value == pytest.approx(expected, rel=1e-9, abs=1e-6)
         assert not found["p05"][row] > found["p50"][row]
+
+
+INPUTS = "inputs: what follows from an input lies outside its bounds, such as a chip or a host below zero"
+
+
+def test_a_swept_price_that_leaves_less_than_nothing_for_a_chip_is_infeasible_with_its_reason(tmp_path):
+    """1 MUSD for 384 chips is less than their share of the fabric, 4,672 USD each."""
+    text = HEAD.replace("scenarios:", "scenarios:\n  cloudmatrix384: {system_price: {values: [1, 8], unit: MUSD}}")
+    study = load_text(tmp_path, text.replace("[step_time,", "[chip_price, step_time,"))
+    rows = [row for row in rows_of(study) if row["system"] == "cloudmatrix384"]
+    for row in rows:
+        low = row["system_price"] == 1e6
+        assert (row["status"], row["reason"]) == (("infeasible", INPUTS) if low else ("ok", None))
+        assert (row["chip_price"] < 0) == low
+        assert (row["cost_to_train"] is None) == low
+    assert {row["system_price"] for row in rows} == {1e6, 8e6}
+    told = explain(study, catalogue(), rows[0]["design"]).outputs
+    assert (told["status"].value, told["reason"].value) == ("infeasible", INPUTS)
+
+
+def test_draws_that_leave_less_than_nothing_are_no_feasible_draws(tmp_path):
+    price = "cloudmatrix384: {system_price: {choice: [1 MUSD, 8200 kUSD], weights: [0.25, 0.75]}}"
+    study = load_text(tmp_path, HEAD + f"uncertain:\n  draws: 2000\n  model_error: false\n  inputs:\n    {price}\n")
+    for row in rows_of(study):
+        if row["system"] == "cloudmatrix384":
+            assert row["probability_feasible"] == pytest.approx(0.75, abs=4 * math.sqrt(0.25 * 0.75 / 2000))
+            assert row["cost_to_train_p05"] == pytest.approx(row["cost_to_train"], rel=1e-9)
+        else:
+            assert row["probability_feasible"] == 1

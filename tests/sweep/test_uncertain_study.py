@@ -33,7 +33,16 @@ def test_a_unit_may_stand_in_the_value(tmp_path):
 
 def test_a_normal_is_cut_off_at_the_bounds_of_its_quantity(tmp_path):
     found = inputs_of(tmp_path, "utilisation: {normal: {mean: 0.9, sd: 0.2}}")["utilisation"]
-    assert (found.marginal.low, found.marginal.high) == (0.0, 1.0)
+    assert 0 < found.marginal.low < 1e-300
+    assert found.marginal.high == 1.0
+
+
+def test_a_report_in_two_currencies_is_drawn_once(tmp_path):
+    """8.2 MUSD and 60 million yuan are one report; the price lists of 50 and 80 million are others."""
+    price = inputs_of(tmp_path, "cloudmatrix384: {system_price: {choice: alternatives}}")["cloudmatrix384.system_price"]
+    rate = catalogue().exchange_rate("CNY")
+    assert price.marginal.options == pytest.approx((50e6 * rate, 8.2e6, 80e6 * rate))
+    assert price.marginal.weights == pytest.approx((1 / 3, 1 / 3, 1 / 3))
 
 
 def test_alternatives_are_those_of_the_catalogue_and_its_own_figure_is_nominal(tmp_path):
@@ -103,12 +112,24 @@ def test_a_row_per_draw_is_an_axis_of_the_space(tmp_path):
         (INPUT + "staff_cost: {gaussian: {mean: 1}}\n", "staff_cost", "'gaussian' is no distribution"),
         (INPUT + "staff_cost: 3\n", "staff_cost", "needs one of the keys triangular"),
         (INPUT + "staff_cost: {triangular: [1, 2]}\n", "triangular", "needs 3 values, got 2"),
-        (INPUT + "staff_cost: {triangular: [2, 1, 3]}\n", "triangular", "in this order"),
-        (INPUT + "staff_cost: {uniform: [2, 1]}\n", "uniform", "the range must rise"),
-        (INPUT + "staff_cost: {normal: {mean: 5, sd: 0}}\n", "normal.sd", "must be above 0, not 0"),
+        (INPUT + "import_tariff: {triangular: [-0.5, 0, 0.5]}\n", "triangular[0]", "-0.5 is below the least"),
+        (INPUT + "equipment_subsidy: {uniform: [0, 1]}\n", "uniform[1]", "at least 0 and less than 1"),
+        (INPUT + "staff_cost: {triangular: [2, 1, 3], unit: USD/kW/yr}\n", "triangular", "in this order"),
+        (INPUT + "staff_cost: {uniform: [2, 1], unit: USD/kW/yr}\n", "uniform", "the range must rise"),
+        (INPUT + "staff_cost: {normal: {mean: 5, sd: 0}, unit: USD/kW/yr}\n", "normal.sd", "must be above 0, not 0"),
         (INPUT + "staff_cost: {normal: {mean: 5, sd: 1, sigma: 2}}\n", "normal.sigma", "is no key here"),
-        (INPUT + "staff_cost: {lognormal: {median: 5, sigma: -1}}\n", "lognormal.sigma", "must be above 0, not -1"),
-        (INPUT + "staff_cost: {lognormal: {median: 0, sigma: 1}}\n", "lognormal.median", "must be above 0, not 0"),
+        (
+            INPUT + "staff_cost: {lognormal: {median: 5, sigma: -1}, unit: USD/kW/yr}\n",
+            "lognormal.sigma",
+            "must be above 0, not -1",
+        ),
+        (
+            INPUT + "staff_cost: {lognormal: {median: 0, sigma: 1}, unit: USD/kW/yr}\n",
+            "lognormal.median",
+            "must be above 0, not 0",
+        ),
+        (INPUT + "staff_cost: {normal: {mean: 5 USD/kW/yr, sd: 1}}\n", "normal.sd", "1 is a price without a currency"),
+        (INPUT + "staff_cost: {lognormal: {median: 5, sigma: 1}}\n", "lognormal.median", "write it as 5 USD/kW/yr"),
         (INPUT + "staff_cost: {uniform: [1 MW, 2 USD/kW/yr]}\n", "uniform[0]", "does not fit staff_cost"),
         (INPUT + "pue: {uniform: [1, 2]}\n", "pue", "is no quantity of the model"),
         (INPUT + "carbon_intensity: {uniform: [-1, 2]}\n", "uniform[0]", "below the least carbon_intensity allowed"),
@@ -126,7 +147,7 @@ def test_a_row_per_draw_is_an_axis_of_the_space(tmp_path):
             "one weight for each of 559.378, 600, 500, 777.6 kW: 4, not 2",
         ),
         (
-            INPUT + "staff_cost: {choice: [1, 2], weights: [0.5, 0.6]}\n",
+            INPUT + "staff_cost: {choice: [1, 2], weights: [0.5, 0.6], unit: USD/kW/yr}\n",
             "weights",
             "add up to 1.1; they must add up to 1",
         ),
@@ -167,9 +188,9 @@ def test_bad_input_is_one_sentence_with_its_place(tmp_path, text, place, said):
 
 
 def test_a_fixed_fact_is_not_uncertain_as_well(tmp_path):
-    text = HEAD + "facts: {staff_cost: 3}\n" + INPUT + "staff_cost: {uniform: [1, 2]}\n"
+    text = HEAD + "facts: {staff_cost: 3 USD/kW/yr}\n" + INPUT + "staff_cost: {uniform: [1, 2], unit: USD/kW/yr}\n"
     assert "is set under facts as well" in fault(tmp_path, text).message
-    load_text(tmp_path, text.replace("[1, 2]", "[1, 2], times: true"))
+    load_text(tmp_path, text.replace("[1, 2], unit: USD/kW/yr", "[1, 2], times: true"))
 
 
 def test_distributions_that_contradict_themselves_are_refused():
