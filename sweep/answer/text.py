@@ -154,7 +154,8 @@ def reading_note(columns: Collection[str], phases: Collection[str]) -> str:
         parts.append(
             "A mapping such as tp8.pp4.vpp2.dp16.cp2.ep1.mb1.none.z1.data has the tensor, pipeline, data, context and "
             "expert parallel ranks (an Ascend 910C is two), vpp model chunks per stage, sequences per micro-batch, "
-            "recomputation, ZeRO stage, and the group next to tp inside a supernode."
+            "recomputation, ZeRO stage (x the ranks of one sharded copy, where not all), and the group next to tp "
+            "inside a supernode."
         )
     if "cost_to_train" in columns:
         parts.append("Cost to train is annual cost x time to train / utilisation: idle time of the year is paid too.")
