@@ -117,6 +117,11 @@ class Layout:
         """Ranks used."""
         return self.tensor * self.context * self.pipeline * self.data
 
+    @property
+    def fully_sharded(self) -> NDArray[np.bool_]:
+        """Whether weights are sharded and gathered layer by layer: ZeRO 3 without stages."""
+        return (self.sharding >= 3.0) & (self.pipeline == 1.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Mappings:
@@ -273,7 +278,7 @@ def _with_copies(layout: Layout, cell: Cell) -> Layout:
     """
     if cell.fixed.sharding_group != SEARCHED:
         return layout
-    sharded = rows(layout, (layout.sharding >= 3) & (layout.pipeline == 1))
+    sharded = rows(layout, layout.fully_sharded)
     packing = pack(sharded.tensor, sharded.context, cell.domain)
     inside = packing.context_inside * np.minimum(sharded.data, np.maximum(packing.per_domain, 1.0))
     replicas = sharded.context * sharded.data
@@ -327,8 +332,9 @@ def mappings(cell: Cell, smallest: float, largest: float) -> Mappings:
     """Return the mapping table of a cell for chips with ``smallest`` to ``largest`` bytes of memory.
 
     Mappings that no such chip can hold, or that recompute more than any such chip needs, are left out: they are legal
-    in no design. When nothing fits, the table holds the mapping that needs least, so that a design can say how much
-    is missing. When the fixed mapping is impossible whatever the memory, ``reason`` says why and the table is empty.
+    in no design. When nothing fits, the table holds the mapping that needs least, so that a design can say how much is
+    missing. Fully sharded ones come last, so that few tiles of the search have any. When the fixed mapping is
+    impossible whatever the memory, ``reason`` says why and the table is empty.
     """
     reason = fixed_fault(cell)
     layout = _with_copies(_with_placement(_with_replicas(_layouts(cell), cell), cell), cell)
@@ -341,7 +347,8 @@ def mappings(cell: Cell, smallest: float, largest: float) -> Mappings:
     if not sum(map(len, kept)) and layout.tensor.size:
         least = min(tables, key=lambda table: table.budget.total.min())
         kept = [rows(least, np.asarray([np.argmin(least.budget.total)]))]
-    return stack(kept)
+    table = stack(kept)
+    return rows(table, np.argsort(table.layout.fully_sharded, kind="stable"))
 
 
 def legal(table: Mappings, smallest: Array | float, largest: Array | float) -> NDArray[np.bool_]:
