@@ -209,8 +209,13 @@ def _slowed(metrics: dict[str, Any], known: Known) -> dict[str, Any]:
 
 
 def _over_sites(known: Known) -> dict[str, Any]:
-    """Metrics of a block whose run is spread over several sites."""
-    return of_all_sites(known, training_stage(site_of(known)))
+    """Metrics of a block whose run is spread over several sites; never faster than in one place (``models.fleet``)."""
+    apart = of_all_sites(known, training_stage(site_of(known)))
+    together = training_stage({**known, "sites": 1})["step_time"]
+    total = np.fmax(apart["step_time"], together)
+    waited, rate = total - apart["step_time"], apart["step_time"] / total
+    times = {"step_time": total, "cross_site_time": apart["cross_site_time"] + waited}
+    return apart | times | {name: apart[name] * rate for name in RATES}
 
 
 def _with_spares(known: Known, spares: float) -> dict[str, Any]:

@@ -164,6 +164,17 @@ def reading_note(columns: Collection[str], phases: Collection[str]) -> str:
     return " ".join(parts)
 
 
+def sites_note(*, outer_steps: bool) -> str:
+    """Return what figures of runs over several sites leave out; ``outer_steps``: whether some exchange more rarely."""
+    steps = (
+        " Outer steps cost no tokens here: what local training does to the loss is not modelled." if outer_steps else ""
+    )
+    return (
+        "Links between sites are free here: no price, power or failures of them are in any figure, for want of a "
+        f"source, so lower costs of several sites are no case for them.{steps}"
+    )
+
+
 def design_table(
     comparison: Comparison,
     head: str,
