@@ -120,7 +120,7 @@ class Layout:
     @property
     def fully_sharded(self) -> NDArray[np.bool_]:
         """Whether weights are sharded and gathered layer by layer: ZeRO 3 without stages."""
-        return (self.sharding >= 3.0) & (self.pipeline == 1.0)
+        return np.asarray((self.sharding >= 3.0) & (self.pipeline == 1.0))
 
 
 @dataclass(frozen=True, slots=True)

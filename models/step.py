@@ -119,10 +119,10 @@ def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Re
     each = overlap * mixed + (1.0 - overlap) * traffic
     left = np.maximum(free - traffic, 0.0) * BACKWARD
     every = layout.micro_batches * each + mirrored - hideable * np.minimum(mirrored, left)
-    whole = np.where(sharded, every, exposed)
+    either = np.where(sharded, every, exposed)
     if machine.wide is None:  # nothing else hides there
-        return Reduction(whole, back, window)
-    return Reduction(whole, np.where(sharded, mirrored, back), np.where(sharded, left, window))
+        return Reduction(either, back, window)
+    return Reduction(either, np.where(sharded, mirrored, back), np.where(sharded, left, window))
 
 
 def _hideable(machine: Machine) -> Array:

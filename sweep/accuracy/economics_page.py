@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from sweep.accuracy.chip_hours import LINES, OWNERS, RUNNING, SYSTEMS, ChipHour, at_published_power, chip_hour, steps
+from sweep.accuracy.idle_energy import MACHINES, idle_energy
 from sweep.catalogue import Catalogue
 from sweep.text import Table, markdown
 
@@ -32,12 +33,20 @@ Figures more than 10 % off, with published alternatives of the catalogue put in 
 inputs of its own to compare with: its published cost is that of GB200 times 1.2."""
 
 
+IDLE = """\
+Every installed hour counts above. A machine that is paid for 80 % of the year draws in the rest what it draws without
+work: chips at `idle_power_fraction`, hosts and fans as at work (no source has them idle: pessimistic), fabrics at full
+power. If the whole machine went down to the fraction of its chips, a year would take less: by the fabrics alone, and by
+hosts and fans, too."""
+
+
 def economics_page(catalogue: Catalogue) -> str:
     """Return the page: lines of the cost, implied equipment, and where the differences lie."""
     found = [chip_hour(catalogue, chip, owner) for chip in SYSTEMS for owner in OWNERS]
     parts = ["# What a chip-hour costs", "", WRITTEN, "", INTRODUCTION, "", *_costs(found), ""]
     parts += ["## Equipment and power per chip", "", IMPLIED, "", *_equipment(catalogue, found), ""]
-    parts += ["## Where the differences lie", "", FAR, "", *_differences(catalogue, found)]
+    parts += ["## Where the differences lie", "", FAR, "", *_differences(catalogue, found), ""]
+    parts += ["## Idle time", "", IDLE, "", *_idle(catalogue)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -81,6 +90,23 @@ def _differences(catalogue: Catalogue, found: list[ChipHour]) -> list[str]:
     return _table(["chip", "owner", "with", "cost, USD/h", "difference"], rows)
 
 
+def _idle(catalogue: Catalogue) -> list[str]:
+    columns = ["system", "at work, W per chip", "idle, W per chip", "a year at 80 %, MWh per chip"]
+    columns += ["over fabrics idle as chips are", "over all idle as chips are"]
+    rows = [
+        [
+            each.system,
+            _number(each.at_work, 0),
+            _number(each.idle, 0),
+            _number(each.energy / 3.6e9, 2),
+            _percent(each.fabrics / each.proportional - 1),
+            _percent(each.energy / each.proportional - 1),
+        ]
+        for each in (idle_energy(catalogue, system) for system in MACHINES)
+    ]
+    return _table(columns, rows)
+
+
 def _number(value: float, decimals: int) -> str:
     return "unknown" if math.isnan(value) else f"{value:,.{decimals}f}"
 
@@ -90,7 +116,7 @@ def _percent(value: float) -> str:
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> list[str]:
-    words = {"chip", "owner", "with"}
+    words = {"chip", "owner", "with", "system"}
     return markdown(Table("", [column if column in words else f"{column}>" for column in columns], [*rows]))
 
 
