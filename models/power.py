@@ -15,6 +15,7 @@ import numpy as np
 from models.arithmetic import number_or, ratio
 from models.carbon import emissions
 from models.inputs import Array, Known, number, number_or_nan, text
+from models.power_cap import capped_draw
 
 YEAR = 365 * 24 * 3600.0
 """Seconds of the model's year: 8,760 h, leap days left out."""
@@ -24,16 +25,16 @@ def phase_fractions(known: Known) -> dict[str, tuple[Array, Array]]:
     """Return the mean power of a used chip and of its host share, each over its design power, by phase.
 
     Training and prefill: ``train_power_fraction`` and ``prefill_power_fraction`` for both, as they are measured on
-    whole servers. Decode: ``decode_power_fraction`` of the chip, with its host at full load. A cap lowers the draw of
-    compute-bound phases in proportion, and that of decode to the cap itself where it is below.
+    whole servers. Decode: ``decode_power_fraction`` of the chip, with its host at full load. A cap clips the draw of
+    compute-bound phases while matrix units run (``models.power_cap``), and that of decode where it would be higher.
     """
-    cap = number_or(known, "power_cap", 1.0)
     if text(known, "phase") == "train":
         fraction = number_or_nan(known, "train_power_fraction")
-        return {"train": (cap * fraction, fraction)}
+        return {"train": (capped_draw(known, fraction), fraction)}
+    cap = number_or(known, "power_cap", 1.0)
     prefill = number_or_nan(known, "prefill_power_fraction")
     decode = number_or_nan(known, "decode_power_fraction")
-    return {"prefill": (cap * prefill, prefill), "decode": (np.minimum(decode, cap), np.ones(()))}
+    return {"prefill": (capped_draw(known, prefill), prefill), "decode": (np.minimum(decode, cap), np.ones(()))}
 
 
 def prefill_share(known: Known) -> Array:

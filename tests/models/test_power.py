@@ -140,11 +140,16 @@ def test_fans_and_conversion_are_added_to_every_other_part() -> None:
     assert whole["it_power"] == pytest.approx((plain["it_power"] + 72 * 50) / 0.95)
 
 
-def test_a_cap_lowers_compute_bound_power_in_proportion_and_decode_only_below_its_draw() -> None:
-    """Decode draws 137-300 of the 700 W of an H200, and a cap above that never triggers (arXiv:2605.11999)."""
+def test_a_cap_clips_compute_bound_power_and_decode_only_below_its_draw() -> None:
+    """Decode draws 137-300 of the 700 W of an H200, and a cap above that never triggers (arXiv:2605.11999).
+
+    In training matrix units run 0.66 / 0.9 of the time; with clocks in proportion to the cap that is 11/12 and 11/6.
+    """
     caps = {"power_cap": np.asarray([1.0, 0.8, 0.4])}
     training = power_stage(DRAWING | caps | {"train_power_fraction": 0.76})
-    assert training["chip_power_mean"] == pytest.approx(1200 * 0.76 * caps["power_cap"])
+    part = 0.66 / 0.9
+    clipped = [(part + (1 - part) * 0.1) / (part / cap + 1 - part) for cap in (0.8, 0.4)]
+    assert training["chip_power_mean"] == pytest.approx(1200 * np.asarray([0.76, *clipped]))
     assert np.diff(training["it_power_peak"]) == pytest.approx(72 * 1200 * np.diff(caps["power_cap"]))
     assert training["hosts_power"] == pytest.approx(72 * 400 * 0.76)
     decode = power_stage(DRAWING | caps | {"phase": "serve"})
