@@ -74,16 +74,16 @@ def network_powers(known: Known) -> dict[str, Array]:
     }
 
 
-def working_powers(known: Known, network: dict[str, Array]) -> dict[str, Array]:
+def working_powers(known: Known, network: dict[str, Array], fractions: tuple[Array, Array]) -> dict[str, Array]:
     """Return the mean power of the cluster at work by part [W]; the parts add up to ``it_power``.
 
     Used chips at their mean power, the others idle; all hosts at the mean power of hosts at work; fans and both
-    fabrics (``network``: their parts) at full load. Conversion: what the power supplies turn into heat,
-    ``(1 / efficiency - 1)`` of all that.
+    fabrics (``network``: their parts) at full load; ``fractions`` as of ``power_fractions``. Conversion: what the power
+    supplies turn into heat, ``(1 / efficiency - 1)`` of all that.
     """
     chips, used = number(known, "chips"), number(known, "chips_used")
     chip_power, host = number_or_nan(known, "chip_power"), number_or_nan(known, "host_power")
-    chip_fraction, host_fraction = power_fractions(known)
+    chip_fraction, host_fraction = fractions
     idle = np.where(chips > used, chips - used, 0)
     idle_compute = np.where(idle > 0, idle * (idle_fraction(known) * chip_power), 0)
     parts = {
@@ -111,23 +111,24 @@ def idle_fraction(known: Known) -> Array:
     return np.minimum(number_or_nan(known, "idle_power_fraction"), number_or(known, "power_cap", 1.0))
 
 
-def idle_power(known: Known, it_power: Array) -> Array:
+def idle_power(known: Known, it_power: Array, chip_fraction: Array) -> Array:
     """Return the IT power of the machine without work [W]: that at work, less what its used chips no longer draw.
 
-    ``it_power - used x (mean - idle) chip power / efficiency``: hosts, fans and fabrics draw what they do at work.
+    ``it_power - used x (mean - idle) chip power / efficiency``, the mean being ``chip_fraction`` of design power:
+    hosts, fans and fabrics draw what they do at work.
     """
-    less = (power_fractions(known)[0] - idle_fraction(known)) * number_or_nan(known, "chip_power")
+    less = (chip_fraction - idle_fraction(known)) * number_or_nan(known, "chip_power")
     return it_power - number(known, "chips_used") * less * (1 + conversion_overhead(known))
 
 
-def annual_energy(known: Known, it_power: Array) -> Array:
+def annual_energy(known: Known, it_power: Array, chip_fraction: Array) -> Array:
     """Return the facility's energy in a year [J].
 
     ``pue x year x (u x it_power + (1 - u) x idle_power)`` with utilisation u: without paid work the machine stays on,
     its chips idle.
     """
     utilisation = number_or_nan(known, "utilisation")
-    mean = utilisation * it_power + (1 - utilisation) * idle_power(known, it_power)
+    mean = utilisation * it_power + (1 - utilisation) * idle_power(known, it_power, chip_fraction)
     return number_or_nan(known, "power_usage_effectiveness") * YEAR * mean
 
 
@@ -163,15 +164,16 @@ def power_stage(known: Known) -> dict[str, Any]:
     pue = number_or_nan(known, "power_usage_effectiveness")
     parts = network_powers(known)
     network = parts["scale_up_power"] + parts["scale_out_power"] + parts["optics_power"]
-    powers = working_powers(known, parts)
+    fractions = power_fractions(known)
+    powers = working_powers(known, parts, fractions)
     it_power = sum(powers.values(), np.zeros(()))
     peak = peak_power(known, network)
     useful_rate = number_or_nan(known, "tokens_per_second") * number_or_nan(known, "goodput")
     run = it_power * pue * number_or_nan(known, "time_to_train")
-    year = annual_energy(known, it_power)
+    year = annual_energy(known, it_power, fractions[0])
     intensity = number_or_nan(known, "carbon_intensity")
     metrics = powers | {
-        "chip_power_mean": power_fractions(known)[0] * number_or_nan(known, "chip_power"),
+        "chip_power_mean": fractions[0] * number_or_nan(known, "chip_power"),
         "network_power": network,
         "it_power": it_power,
         "it_power_peak": peak,

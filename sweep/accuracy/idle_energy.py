@@ -45,7 +45,7 @@ def idle_energy(catalogue: Catalogue, system: str) -> IdleEnergy:
     return IdleEnergy(
         system=system,
         at_work=at_work / chips,
-        idle=float(idle_power(known, known["it_power"])) / chips,
+        idle=float(idle_power(known, known["it_power"], known["chip_power_mean"] / known["chip_power"])) / chips,
         energy=float(known["annual_energy"]) / chips,
         fabrics=_year(known, at_work, fabrics) / chips,
         proportional=_year(known, at_work, whole) / chips,
