@@ -9,8 +9,9 @@ second of processor time, so that other work on the machine counts little:
 * all outputs: every output of the three stages written out as a full float32 column.
 
 Where nothing of a block outlives it, glibc hands the memory back to the system after every block and asks for it again,
-which costs more than the arithmetic: set ``MALLOC_TRIM_THRESHOLD_`` and ``MALLOC_MMAP_THRESHOLD_`` to 1000000000 in the
-environment to see the model alone.
+which costs more than the arithmetic. It stops once a large array was freed, as in every run of a study, whose parts are
+of megabytes: its thresholds follow the largest mapping freed (mallopt(3), M_MMAP_THRESHOLD). ``settle`` does that here;
+``--cold`` leaves it out.
 """
 
 from __future__ import annotations
@@ -97,6 +98,11 @@ AXES: Mapping[str, Any] = {
 MONEY = ("cost_per_token", "cost_to_train", "cost_per_chip_hour", "annual_cost", "net_present_cost", *AXES)
 
 
+def settle() -> None:
+    """Free an array of 31 MiB, just below the largest that glibc's thresholds follow."""
+    np.empty(31 << 20, dtype=np.uint8)
+
+
 def cell(number: int) -> dict[str, Any]:
     """Inputs of one structural cell: the axes as an open mesh, and what fabric and performance would have said."""
     domains = number + 1
@@ -117,11 +123,12 @@ def evaluate(known: Known) -> dict[str, Any]:
 
 
 def write(known: Known, names: tuple[str, ...] | None, columns: dict[str, Any], shape: tuple[int, ...]) -> None:
-    """Evaluate one cell and write the named outputs (all when None) as full columns."""
+    """Evaluate one cell and write the named outputs (all when None) as full columns, as ``sweep.engine.rows`` does."""
     values = {**known, **evaluate(known)} if names else evaluate(known)
     for name in names or values:
         column = columns.setdefault(name, np.empty(shape, dtype=np.float32))
-        np.copyto(column, values[name], casting="same_kind")
+        value = np.asarray(values[name])
+        column[...] = value if value.size == column.size else value.astype(column.dtype)
 
 
 def best_rate(task: Callable[[Known], object], cells: list[dict[str, Any]], passes: int) -> float:
@@ -141,7 +148,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells", type=int, default=50)
     parser.add_argument("--passes", type=int, default=5)
+    parser.add_argument("--cold", action="store_true", help="let glibc hand memory back after every block")
     arguments = parser.parse_args()
+    if not arguments.cold:
+        settle()
     cells = [cell(number) for number in range(arguments.cells)]
     shape = tuple(len(axis) for axis in AXES.values())
     columns: dict[str, Any] = {}

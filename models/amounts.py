@@ -299,7 +299,7 @@ def _accumulated(shape: Transformer, table: Mappings) -> Array:
     Embedding and head count where there is one stage; of several stages the ends are left out (optimistic).
     """
     layout, groups = table.layout, table.groups
-    sharded = layout.sharding >= 3.0
+    sharded = layout.fully_sharded
     dense, routed = np.where(sharded, groups.shards.size, 1.0), np.where(sharded, groups.expert_shards.size, 1.0)
     plain = layer_parameters(shape, layout.tensor, shape.ffn_hidden)
     mixed = layer_parameters(shape, layout.tensor, shape.shared_width) + router_parameters(shape)

@@ -8,14 +8,20 @@ The exchange of ``volume`` V bytes over S sites with bandwidth B per site and di
 is the faster of a ring, ``2 (S-1) l + 2 (S-1)/S V/B``, and a tree, ``2 (log2(S) l + V/B)``, log2 rounded up: as inside
 (``models.collectives.all_reduce``), without what a collective library adds (microseconds beside milliseconds).
 
-With one outer step the exchange happens every step and hides behind the last backward pass as the reduction inside a
-site does. With H outer steps (local SGD: Stich, arXiv:1805.09767; DiLoCo: arXiv:2311.08105) the sites exchange the sum
-of their updates every H steps; nothing hides it, since no site goes on before the outer update, as in plain DiLoCo
-(arXiv:2502.12996 hides it with stale updates: pessimistic here). What H does to the tokens needed for a loss is not
-modelled: optimistic. 8 replicas and H = 500 reach the loss of synchronous training on C4 at 150 M parameters (DiLoCo).
+It reaches the efficiency of the scale-out fabric (no source has one for collectives over such links) and no more than
+the interfaces of the site's chips carry. With one outer step the exchange happens every step and hides behind the last
+backward pass, after the reduction inside the site, as far as that does. With H outer steps (local SGD: Stich,
+arXiv:1805.09767; DiLoCo: arXiv:2311.08105) the sites exchange the sum of their updates every H steps; nothing hides it,
+since no site goes on before the outer update, as in plain DiLoCo (arXiv:2502.12996 hides it with stale updates:
+pessimistic here). What H does to the tokens needed for a loss is not modelled: optimistic. 8 replicas and H = 500 reach
+the loss of synchronous training on C4 at 150 M parameters (DiLoCo).
 
-Not modelled: sites of different size or kind, links shared with others, loss of a link, compression of the gradients
-(pessimistic), price and power of the wide-area links (optimistic; no source prices them for this use).
+A run over several sites is never faster than in one place, which can be laid out as if it were several, over links that
+are no slower. Where the model has no such layout, and where its rings over many ranks take longer than a tree between
+sites, the difference counts as exchange; so does what outer steps save, since one place could take them, too.
+
+Not modelled: sites of different size or kind, compression of the gradients (pessimistic); links shared with others,
+loss of a link, price and power of the wide-area links (optimistic; no source prices them for this use).
 """
 
 from __future__ import annotations
@@ -58,14 +64,16 @@ def exchange_time(volume: Array | float, sites: int, bandwidth: Array, latency: 
     return np.minimum(ring, tree)
 
 
-def exposed_time(wide: WideArea, window: Array) -> Array:
+def exposed_time(wide: WideArea, reduced: Array, window: Array, hideable: Array) -> Array:
     """Exchange per optimizer step that computation does not hide [s].
 
-    ``window`` [s]: time of the last backward pass behind which it can hide. ``exchange - window``, not below zero, at
-    one outer step; ``exchange / H`` at H > 1.
+    ``reduced`` [s]: the reduction inside the site that goes before, on the same interfaces. ``window`` [s]: the last
+    backward pass, behind which both hide together. ``hideable``: part of what moves behind it that does hide, as of a
+    reduction in one place. ``exchange - hideable (min(reduced + exchange, window) - min(reduced, window))`` at one
+    outer step; ``exchange / H`` at H > 1.
     """
-    behind = np.maximum(wide.exchange - window, 0.0)
-    return np.where(wide.outer_steps > 1.0, wide.exchange / wide.outer_steps, behind)
+    hidden = np.minimum(reduced + wide.exchange, window) - np.minimum(reduced, window)
+    return np.where(wide.outer_steps > 1.0, wide.exchange / wide.outer_steps, wide.exchange - hideable * hidden)
 
 
 def site_count(known: Known) -> int:
@@ -84,6 +92,9 @@ def wide_area_of(known: Known) -> WideArea:
     bandwidth, latency = number(known, "site_bandwidth"), number(known, "site_latency")
     if not (bandwidth > 0).all():
         raise ModelInputError("site_bandwidth", "site_bandwidth must be known and above zero in every design")
+    chips = integer(known, "domains") // site_count(known) * integer(known, "scale_up_size")
+    interfaces = chips * number(known, "scale_out_bandwidth") / np.asarray(known.get("oversubscription", 1.0))
+    bandwidth = np.minimum(bandwidth, interfaces) * number(known, "scale_out_efficiency")
     outer = np.asarray(known.get("outer_steps", 1.0), dtype=np.float64)
     if not (outer >= 1).all():
         raise ModelInputError("outer_steps", "outer_steps must be at least 1")

@@ -35,11 +35,16 @@ CONTEXT_TOKENS: Final = 4096
 MICRO_BATCH_TOKENS: Final = 65536
 """A micro-batch of more than one sequence is searched up to this many tokens."""
 EXPERT_HALVINGS: Final = 4
+COPY_DOMAINS: Final = (1, 2, 4, 8, 16)
+"""Whole domains over which a sharded copy of the weights is searched, beside all replicas."""
+ALL_REPLICAS: Final = 0
+SEARCHED: Final = -1
+"""Values of ``Fixed.sharding_group`` beside a number of ranks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """What a user has fixed; 0 or an empty text leaves the choice to the model, -1 the ZeRO stage."""
+    """What a user has fixed; 0 or an empty text leaves the choice to the model, -1 the stage and group of ZeRO."""
 
     tensor: int = 0
     pipeline: int = 0
@@ -51,7 +56,7 @@ class Fixed:
     recompute: str = ""
     sharding: int = -1
     placement: str = ""
-    sharding_group: int = 0
+    sharding_group: int = SEARCHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,8 @@ class Layout:
     """Columns of a mapping table: whole numbers as floats, one row per mapping.
 
     ``recompute``, ``sharding`` and ``placement`` are codes: index into ``RECOMPUTE``, ZeRO stage, index into
-    ``PLACEMENTS``. ``micro_batches`` belongs to the fullest replica.
+    ``PLACEMENTS``. ``micro_batches`` belongs to the fullest replica. ``group``: ranks (data x context) of one sharded
+    copy, 0 where all share one.
     """
 
     tensor: Array
@@ -108,11 +114,17 @@ class Layout:
     data: Array
     recompute: Array
     placement: Array
+    group: Array
 
     @property
     def ranks(self) -> Array:
         """Ranks used."""
         return self.tensor * self.context * self.pipeline * self.data
+
+    @property
+    def fully_sharded(self) -> NDArray[np.bool_]:
+        """Whether weights are sharded and gathered layer by layer: ZeRO 3."""
+        return np.asarray(self.sharding >= 3.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +208,9 @@ def _layouts(cell: Cell) -> Layout:
     keep &= (micro_batch == 1) | (context == 1) | (fixed.micro_batch > 0) | (fixed.context > 0)
     keep &= (sharding < 3) | (pipeline == 1) | (fixed.sharding == 3)
     blank = np.zeros_like(tensor)
-    layout = Layout(tensor, pipeline, virtual, context, expert, micro_batch, sharding, blank, blank, blank, blank)
+    blanks = (blank, blank, blank, blank)
+    group = np.full_like(tensor, max(fixed.sharding_group, ALL_REPLICAS))
+    layout = Layout(tensor, pipeline, virtual, context, expert, micro_batch, sharding, *blanks, group)
     return rows(layout, keep)
 
 
@@ -260,6 +274,26 @@ def _with_placement(layout: Layout, cell: Cell) -> Layout:
     )
 
 
+def _with_copies(layout: Layout, cell: Cell) -> Layout:
+    """Add the sharded copies that fill whole domains (hybrid sharding), of layouts whose weights are sharded.
+
+    A copy over fewer ranks is gathered over fewer and nearer links, and leaves more to sum over the copies; which is
+    best lies between one domain and all. Copies that do not divide the replicas are left out.
+    """
+    if cell.fixed.sharding_group != SEARCHED:
+        return layout
+    sharded = rows(layout, layout.fully_sharded)
+    packing = pack(sharded.tensor, sharded.context, cell.domain)
+    inside = packing.context_inside * np.minimum(sharded.data, np.maximum(packing.per_domain, 1.0))
+    replicas = sharded.context * sharded.data
+    parts = [layout]
+    for count in COPY_DOMAINS:
+        group = count * inside
+        whole = (group > 1) & (group < replicas) & (np.mod(replicas, group) == 0)
+        parts.append(rows(replace(sharded, group=group), whole))
+    return stack(parts)
+
+
 def _describe(layout: Layout, cell: Cell) -> tuple[Groups, Budget]:
     """Return the groups and the memory of every layout."""
     groups = place(
@@ -271,7 +305,7 @@ def _describe(layout: Layout, cell: Cell) -> tuple[Groups, Budget]:
         layout.placement,
         cell.domain,
         cell.topology,
-        cell.fixed.sharding_group,
+        layout.group,
         fused_dispatch=cell.fused_dispatch,
     )
     need = budget(
@@ -303,11 +337,12 @@ def mappings(cell: Cell, smallest: float, largest: float) -> Mappings:
     """Return the mapping table of a cell for chips with ``smallest`` to ``largest`` bytes of memory.
 
     Mappings that no such chip can hold, or that recompute more than any such chip needs, are left out: they are legal
-    in no design. When nothing fits, the table holds the mapping that needs least, so that a design can say how much
-    is missing. When the fixed mapping is impossible whatever the memory, ``reason`` says why and the table is empty.
+    in no design. When nothing fits, the table holds the mapping that needs least, so that a design can say how much is
+    missing. Fully sharded ones come last, so that few tiles of the search have any. When the fixed mapping is
+    impossible whatever the memory, ``reason`` says why and the table is empty.
     """
     reason = fixed_fault(cell)
-    layout = _with_placement(_with_replicas(_layouts(cell), cell), cell)
+    layout = _with_copies(_with_placement(_with_replicas(_layouts(cell), cell), cell), cell)
     if not layout.tensor.size and reason is Reason.NONE:
         reason = Reason.EXPERTS if cell.fixed.expert else Reason.CHIPS
     if reason is not Reason.NONE:
@@ -317,7 +352,8 @@ def mappings(cell: Cell, smallest: float, largest: float) -> Mappings:
     if not sum(map(len, kept)) and layout.tensor.size:
         least = min(tables, key=lambda table: table.budget.total.min())
         kept = [rows(least, np.asarray([np.argmin(least.budget.total)]))]
-    return stack(kept)
+    table = stack(kept)
+    return rows(table, np.argsort(table.layout.fully_sharded, kind="stable"))
 
 
 def legal(table: Mappings, smallest: Array | float, largest: Array | float) -> NDArray[np.bool_]:
@@ -342,7 +378,7 @@ def _by_recompute(layout: Layout, cell: Cell, reason: Reason) -> list[Mappings]:
 
 
 def label(layout: Layout) -> NDArray[np.str_]:
-    """One word per mapping: ``tp8.pp16.vpp1.dp128.cp1.ep1.mb1.full.z1.data``."""
+    """One word per mapping: ``tp8.pp16.vpp1.dp128.cp1.ep1.mb1.full.z1.data``; ``z3x96`` where 96 ranks share a copy."""
     recompute = np.asarray(RECOMPUTE)[layout.recompute.astype(np.int64)]
     placement = np.asarray(PLACEMENTS)[layout.placement.astype(np.int64)]
     counts = (
@@ -359,6 +395,11 @@ def label(layout: Layout) -> NDArray[np.str_]:
         words = np.strings.add(np.strings.add(words, prefix), column.astype(np.int64).astype(np.str_))
         words = np.strings.add(words, ".")
     words = np.strings.add(np.strings.add(words, recompute), ".z")
-    words = np.strings.add(np.strings.add(words, layout.sharding.astype(np.int64).astype(np.str_)), ".")
+    words = np.strings.add(words, layout.sharding.astype(np.int64).astype(np.str_))
+    copies = (layout.group > 0) & (layout.group < layout.data * layout.context)
+    words = np.where(
+        copies, np.strings.add(np.strings.add(words, "x"), layout.group.astype(np.int64).astype(np.str_)), words
+    )
+    words = np.strings.add(words, ".")
     words = np.strings.add(words, placement)
     return words.astype(f"U{max(map(len, words.tolist()), default=1)}")

@@ -86,13 +86,14 @@ def place(
     placement: Array,
     domain: float,
     topology: str,
-    sharding_group: int = 0,
+    sharding_group: Array | float = 0.0,
     *,
     fused_dispatch: bool = True,
 ) -> Groups:
-    """Describe the groups of mappings; the arguments up to ``placement`` are columns of the mapping table.
+    """Describe the groups of mappings; the arguments up to ``placement``, and ``sharding_group``, are columns.
 
-    ``sharding_group``: ranks over which sharded weights are cut (hybrid sharding), 0 for all replicas.
+    ``sharding_group``: ranks over which sharded weights are cut (hybrid sharding), 0 for all replicas; ranks of data x
+    context, each of which is a whole group of tensor-parallel chips.
     ``fused_dispatch``: experts exchange tokens by kernels of their own instead of the collective library.
     """
     packing = pack(tensor, context, domain)
@@ -106,7 +107,7 @@ def place(
     ranks = tensor * context * data
     replicas = np.maximum(np.floor(ranks / expert), 1.0)
     inside = packing.context_inside * data_inside
-    shards = np.minimum(context * data, sharding_group or np.inf)
+    shards = np.minimum(context * data, np.where(np.asarray(sharding_group) > 0.0, sharding_group, np.inf))
 
     def make(size: Array, inside: Array, library: Library = LIBRARY) -> Group:
         spread = np.minimum(inside, size)

@@ -2,7 +2,8 @@
 
 Chips draw a fraction of their design power that depends on what they do. In training and prefill so do their hosts:
 the fractions are measured on whole servers. In decode, of chips alone, hosts are at full load, and so are fabrics
-always. What must be provisioned is every part at design power.
+always. Without work only chips draw less: hosts and fans go on as at work (pessimistic: no source has them idle), and
+fabrics at full power. What must be provisioned is every part at design power.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from models.arithmetic import number_or, ratio
 from models.carbon import emissions
 from models.inputs import Array, Known, number, number_or_nan, text
+from models.power_cap import capped_draw
 
 YEAR = 365 * 24 * 3600.0
 """Seconds of the model's year: 8,760 h, leap days left out."""
@@ -23,16 +25,16 @@ def phase_fractions(known: Known) -> dict[str, tuple[Array, Array]]:
     """Return the mean power of a used chip and of its host share, each over its design power, by phase.
 
     Training and prefill: ``train_power_fraction`` and ``prefill_power_fraction`` for both, as they are measured on
-    whole servers. Decode: ``decode_power_fraction`` of the chip, with its host at full load. A cap lowers the draw of
-    compute-bound phases in proportion, and that of decode to the cap itself where it is below.
+    whole servers. Decode: ``decode_power_fraction`` of the chip, with its host at full load. A cap clips the draw of
+    compute-bound phases while matrix units run (``models.power_cap``), and that of decode where it would be higher.
     """
-    cap = number_or(known, "power_cap", 1.0)
     if text(known, "phase") == "train":
         fraction = number_or_nan(known, "train_power_fraction")
-        return {"train": (cap * fraction, fraction)}
+        return {"train": (capped_draw(known, fraction), fraction)}
+    cap = number_or(known, "power_cap", 1.0)
     prefill = number_or_nan(known, "prefill_power_fraction")
     decode = number_or_nan(known, "decode_power_fraction")
-    return {"prefill": (cap * prefill, prefill), "decode": (np.minimum(decode, cap), np.ones(()))}
+    return {"prefill": (capped_draw(known, prefill), prefill), "decode": (np.minimum(decode, cap), np.ones(()))}
 
 
 def prefill_share(known: Known) -> Array:
@@ -72,22 +74,21 @@ def network_powers(known: Known) -> dict[str, Array]:
     }
 
 
-def working_powers(known: Known, network: dict[str, Array]) -> dict[str, Array]:
+def working_powers(known: Known, network: dict[str, Array], fractions: tuple[Array, Array]) -> dict[str, Array]:
     """Return the mean power of the cluster at work by part [W]; the parts add up to ``it_power``.
 
-    Used chips and their hosts at their mean power, the others idle on hosts at full load; fans and both fabrics
-    (``network``: their parts) at full load. Conversion: what the power supplies turn into heat, ``(1 / efficiency -
-    1)`` of all that.
+    Used chips at their mean power, the others idle; all hosts at the mean power of hosts at work; fans and both
+    fabrics (``network``: their parts) at full load; ``fractions`` as of ``power_fractions``. Conversion: what the power
+    supplies turn into heat, ``(1 / efficiency - 1)`` of all that.
     """
     chips, used = number(known, "chips"), number(known, "chips_used")
     chip_power, host = number_or_nan(known, "chip_power"), number_or_nan(known, "host_power")
-    chip_fraction, host_fraction = power_fractions(known)
+    chip_fraction, host_fraction = fractions
     idle = np.where(chips > used, chips - used, 0)
-    idle_fraction = np.minimum(number_or_nan(known, "idle_power_fraction"), number_or(known, "power_cap", 1.0))
-    idle_compute = np.where(idle > 0, idle * (idle_fraction * chip_power), 0)
+    idle_compute = np.where(idle > 0, idle * (idle_fraction(known) * chip_power), 0)
     parts = {
         "compute_power": used * (chip_fraction * chip_power) + idle_compute,
-        "hosts_power": (used * host_fraction + idle) * host,
+        "hosts_power": np.maximum(chips, used) * (host_fraction * host),
         "fans_power": chips * number_or(known, "fan_power", 0.0),
     } | network
     return parts | {"conversion_loss": sum(parts.values(), np.zeros(())) * conversion_overhead(known)}
@@ -98,26 +99,37 @@ def conversion_overhead(known: Known) -> Array:
     return np.asarray(1 / number_or(known, "power_conversion_efficiency", 1.0) - 1)
 
 
-def peak_powers(known: Known, network: Array) -> tuple[Array, Array]:
-    """Return the IT power with every chip at its cap, and at its design power; every other part at its own [W]."""
-    chips, chip_power = number(known, "chips"), number_or_nan(known, "chip_power")
+def peak_power(known: Known, network: Array) -> Array:
+    """Return the IT power with every chip at its cap, or at its design power, and every other part at its own [W]."""
+    chips, chip_power = number(known, "chips"), number_or(known, "power_cap", 1.0) * number_or_nan(known, "chip_power")
     other = chips * (number_or_nan(known, "host_power") + number_or(known, "fan_power", 0.0)) + network
-    drawn = 1 + conversion_overhead(known)
-    design = (chips * chip_power + other) * drawn
-    if known.get("power_cap") is None:
-        return design, design
-    return (chips * (number(known, "power_cap") * chip_power) + other) * drawn, design
+    return (chips * chip_power + other) * (1 + conversion_overhead(known))
 
 
-def annual_energy(known: Known, it_power: Array, it_power_design: Array) -> Array:
+def idle_fraction(known: Known) -> Array:
+    """Return the power of an idle chip over its design power; a cap below it holds, too."""
+    return np.minimum(number_or_nan(known, "idle_power_fraction"), number_or(known, "power_cap", 1.0))
+
+
+def idle_power(known: Known, it_power: Array, chip_fraction: Array) -> Array:
+    """Return the IT power of the machine without work [W]: that at work, less what its used chips no longer draw.
+
+    ``it_power - used x (mean - idle) chip power / efficiency``, the mean being ``chip_fraction`` of design power:
+    hosts, fans and fabrics draw what they do at work.
+    """
+    less = (chip_fraction - idle_fraction(known)) * number_or_nan(known, "chip_power")
+    return it_power - number(known, "chips_used") * less * (1 + conversion_overhead(known))
+
+
+def annual_energy(known: Known, it_power: Array, chip_fraction: Array) -> Array:
     """Return the facility's energy in a year [J].
 
-    ``pue x year x (u x it_power + (1 - u) x idle_power_fraction x it_power_design)`` with utilisation u: without paid
-    work the machine stays on and idles as a whole, at a share of its design power that no cap reaches.
+    ``pue x year x (u x it_power + (1 - u) x idle_power)`` with utilisation u: without paid work the machine stays on,
+    its chips idle.
     """
     utilisation = number_or_nan(known, "utilisation")
-    idle = (1 - utilisation) * number_or_nan(known, "idle_power_fraction") * it_power_design
-    return number_or_nan(known, "power_usage_effectiveness") * YEAR * (utilisation * it_power + idle)
+    mean = utilisation * it_power + (1 - utilisation) * idle_power(known, it_power, chip_fraction)
+    return number_or_nan(known, "power_usage_effectiveness") * YEAR * mean
 
 
 def serving_energies(known: Known, powers: Known, it_power: Array) -> dict[str, Array]:
@@ -152,15 +164,16 @@ def power_stage(known: Known) -> dict[str, Any]:
     pue = number_or_nan(known, "power_usage_effectiveness")
     parts = network_powers(known)
     network = parts["scale_up_power"] + parts["scale_out_power"] + parts["optics_power"]
-    powers = working_powers(known, parts)
+    fractions = power_fractions(known)
+    powers = working_powers(known, parts, fractions)
     it_power = sum(powers.values(), np.zeros(()))
-    peak, design = peak_powers(known, network)
+    peak = peak_power(known, network)
     useful_rate = number_or_nan(known, "tokens_per_second") * number_or_nan(known, "goodput")
     run = it_power * pue * number_or_nan(known, "time_to_train")
-    year = annual_energy(known, it_power, design)
+    year = annual_energy(known, it_power, fractions[0])
     intensity = number_or_nan(known, "carbon_intensity")
     metrics = powers | {
-        "chip_power_mean": power_fractions(known)[0] * number_or_nan(known, "chip_power"),
+        "chip_power_mean": fractions[0] * number_or_nan(known, "chip_power"),
         "network_power": network,
         "it_power": it_power,
         "it_power_peak": peak,

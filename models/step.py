@@ -67,27 +67,43 @@ def _gather(
     return pieces * time
 
 
-def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Array:
-    """Exposed gradient reduction and weight gathering of a step [s].
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """What is gathered and summed in a step [s].
+
+    ``exposed``: what computation does not hide of it; ``reduced``: what is summed behind the last backward pass;
+    ``window``: that pass as far as its links are idle.
+    """
+
+    exposed: Array
+    reduced: Array
+    window: Array
+
+
+def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Reduction:
+    """Gradient reduction and weight gathering of a step, and what of it computation does not hide [s].
 
     ``free``: the part of a slot in which the links are idle. Sharded optimizer (ZeRO 1, 2, and 3 with stages):
     gradients are reduced behind the last backward, weights gathered behind the first forward pass, in buckets so large
     that one start is paid. Unsharded, or in software that gives every replica all gradients: an all-reduce. Sharded
-    weights (ZeRO 3 without stages): per micro-batch and layer (tensor by tensor in early software) two gathers and a
+    weights (ZeRO 3): per micro-batch and layer (tensor by tensor in early software) two gathers and a
     reduction, of which ``(free^4 + traffic^4)^(1/4) - free`` and the part ``sharded_exposed`` are exposed; with several
-    sharded copies each shard is summed over them once a step. Frozen weights have no gradients.
+    sharded copies each shard is summed over them once a step, behind what that traffic leaves of the last backward
+    pass. Frozen weights have no gradients.
     """
     layout, by, overlap = table.layout, machine.coefficients, machine.overlap_gradients
+    hideable = _hideable(machine)
     whole = (table.groups.replicas, table.groups.expert_replicas)
     gather = _gather(work, machine, whole, WEIGHT_GATHER_BYTES, 1.0) * work.reduced
     back = gather * (work.reduced_bytes / WEIGHT_GATHER_BYTES)
     front = np.where(layout.sharding > 0.0, gather, 0.0)
+    window = free * BACKWARD
     rounds = np.where((layout.sharding == 2.0) & (layout.pipeline == 1.0), layout.micro_batches, 1.0)
-    hidden = rounds * np.minimum(back, free * BACKWARD) + np.minimum(front, free * (1.0 / 3.0))
-    exposed = rounds * back + front - (overlap * (1.0 - by.gradient_exposed)) * hidden
-    sharded = layout.sharding >= 3.0
+    hidden = rounds * np.minimum(back, window) + np.minimum(front, free * (1.0 / 3.0))
+    exposed = rounds * back + front - hideable * hidden
+    sharded = layout.fully_sharded
     if not sharded.any():
-        return np.asarray(exposed)
+        return Reduction(np.asarray(exposed), back, window)
     passes = 2.0 + work.reduced
     moved = (2.0 * WEIGHT_GATHER_BYTES + work.reduced_bytes * work.reduced) / passes
     copy = (table.groups.shards, table.groups.expert_shards)
@@ -98,7 +114,17 @@ def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Ar
     shard = work.reduced_bytes * work.reduced * shard
     mirrored = all_reduce(shard, table.groups.mirrors, machine.fabric)
     each = overlap * mixed + (1.0 - overlap) * traffic
-    return np.where(sharded, layout.micro_batches * each + mirrored, exposed)
+    left = np.maximum(free - traffic, 0.0) * BACKWARD
+    every = layout.micro_batches * each + mirrored - hideable * np.minimum(mirrored, left)
+    either = np.where(sharded, every, exposed)
+    if machine.wide is None:  # nothing else hides there
+        return Reduction(either, back, window)
+    return Reduction(either, np.where(sharded, mirrored, back), np.where(sharded, left, window))
+
+
+def _hideable(machine: Machine) -> Array:
+    """Part of a reduction that can hide behind the last backward pass; the rest is its last bucket."""
+    return np.asarray(machine.overlap_gradients * (1.0 - machine.coefficients.gradient_exposed))
 
 
 def _neighbour_times(work: Work, table: Mappings, machine: Machine) -> tuple[Array, Array]:
@@ -118,16 +144,11 @@ def _optimizer_time(table: Mappings, work: Work, machine: Machine) -> Array:
     return machine.coefficients.optimizer_bytes * work.reduced * (dense + expert) / machine.memory_rate
 
 
-def _site_time(machine: Machine, free: Array) -> Array:
-    """Exposed exchange with other sites per step [s].
-
-    It hides behind the last backward pass together with the reduction inside the site, bucket by bucket, on other
-    links; what sticks out of both adds up (pessimistic).
-    """
+def _site_time(machine: Machine, inside: Reduction) -> Array:
+    """Exposed exchange with other sites per step [s]; it follows the reduction ``inside`` the site."""
     if machine.wide is None:
         return np.zeros(1)
-    hidden = machine.overlap_gradients * (1.0 - machine.coefficients.gradient_exposed)
-    return exposed_time(machine.wide, hidden * BACKWARD * free)
+    return exposed_time(machine.wide, inside.reduced, inside.window, _hideable(machine))
 
 
 def step(table: Mappings, work: Work, slot: Slot, machine: Machine) -> Step:
@@ -152,7 +173,15 @@ def step(table: Mappings, work: Work, slot: Slot, machine: Machine) -> Step:
     pipeline = micro_batches * (pace - slow) + 2.0 * route
     free = pace - (slot.tensor + slot.context + slot.expert) * work.slow_stage
     data = _data_time(table, work, machine, free)
-    sites = _site_time(machine, free)
+    sites = _site_time(machine, data)
     optimizer = _optimizer_time(table, work, machine)
-    total = micro_batches * pace + idle + 2.0 * route + data + sites + optimizer + machine.coefficients.step_overhead
-    return Step(total, pace, pipeline, bubble, data, sites, optimizer)
+    total = (
+        micro_batches * pace
+        + idle
+        + 2.0 * route
+        + data.exposed
+        + sites
+        + optimizer
+        + machine.coefficients.step_overhead
+    )
+    return Step(total, pace, pipeline, bubble, data.exposed, sites, optimizer)

@@ -16,7 +16,7 @@ from models.collectives import TOPOLOGIES
 from models.columns import columns, map_columns, rows, stack
 from models.fleet import of_all_sites, site_count, site_of
 from models.inputs import Array, Known, ModelInputError, decided, integer, number
-from models.mapping import Cell, Fixed, Mappings, legal, mappings
+from models.mapping import SEARCHED, Cell, Fixed, Mappings, legal, mappings
 from models.memory import GRADIENT_BYTES, RECOMPUTE, USABLE
 from models.operators import ELEMENT_BYTES
 from models.placement import PLACEMENTS
@@ -68,10 +68,15 @@ def _fixed(known: Known) -> Fixed:
     return Fixed(
         **counts,
         recompute=_chosen_text(known, "recompute", RECOMPUTE),
-        sharding_group=int(_within(known, "sharding_group", np.inf)),
+        sharding_group=_sharding_group(known),
         sharding=-1 if sharding is None else integer(known, "optimizer_sharding"),
         placement=_chosen_text(known, "placement", PLACEMENTS),
     )
+
+
+def _sharding_group(known: Known) -> int:
+    """Return the fixed ranks of one sharded copy, 0 for all replicas; ``SEARCHED`` where nothing is said."""
+    return SEARCHED if known.get("sharding_group") is None else int(_within(known, "sharding_group", np.inf))
 
 
 def _within(known: Known, name: str, most: float) -> float:
@@ -215,8 +220,13 @@ def _slowed(metrics: dict[str, Any], known: Known) -> dict[str, Any]:
 
 
 def _over_sites(known: Known) -> dict[str, Any]:
-    """Metrics of a block whose run is spread over several sites."""
-    return of_all_sites(known, training_stage(site_of(known)))
+    """Metrics of a block whose run is spread over several sites; never faster than in one place (``models.fleet``)."""
+    apart = of_all_sites(known, training_stage(site_of(known)))
+    together = training_stage({**known, "sites": 1})["step_time"]
+    total = np.fmax(apart["step_time"], together)
+    waited, rate = total - apart["step_time"], apart["step_time"] / total
+    times = {"step_time": total, "cross_site_time": apart["cross_site_time"] + waited}
+    return apart | times | {name: apart[name] * rate for name in RATES}
 
 
 def _with_spares(known: Known, spares: float) -> dict[str, Any]:

@@ -70,6 +70,7 @@ COUNTS: Final = {
     "expert_parallel": "expert",
     "micro_batch": "micro_batch",
     "optimizer_sharding": "sharding",
+    "sharding_group": "group",
 }
 """Solved whole numbers and the columns that hold them."""
 

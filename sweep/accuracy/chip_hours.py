@@ -85,7 +85,7 @@ class ChipHour:
 
 def chip_hour(catalogue: Catalogue, chip: str, owner: str, given: Given | None = None) -> ChipHour:
     """Return the cost of one chip-hour, with other facts put in [unit of the quantity table]."""
-    known = _evaluated(catalogue, SYSTEMS[chip], owner, given or {})
+    known = evaluated(catalogue, SYSTEMS[chip], owner, given or {})
     chips, hour = float(known["chips"]), 3600.0
     capital = {line: float(known[f"annual_{line}_capital_cost"]) / chips * hour for line in LINES}
     lines = capital | {line: float(known[f"annual_{line}_cost"]) / chips * hour for line in RUNNING}
@@ -105,7 +105,7 @@ def chip_hour(catalogue: Catalogue, chip: str, owner: str, given: Given | None =
 def at_published_power(catalogue: Catalogue, chip: str, owner: str) -> ChipHour:
     """Return the same with as much more power on the hosts as the publisher counts per chip."""
     ours = chip_hour(catalogue, chip, owner)
-    host = float(_evaluated(catalogue, SYSTEMS[chip], owner, {})["host_power"])
+    host = float(evaluated(catalogue, SYSTEMS[chip], owner, {})["host_power"])
     return chip_hour(catalogue, chip, owner, {"host_power": host + 1e3 * (ours.published_power - ours.power)})
 
 
@@ -134,7 +134,7 @@ def steps(catalogue: Catalogue, chip: str, owner: str) -> list[tuple[str, ChipHo
     return found
 
 
-def _evaluated(catalogue: Catalogue, system: str, owner: str, given: Given) -> dict[str, Any]:
+def evaluated(catalogue: Catalogue, system: str, owner: str, given: Given) -> dict[str, Any]:
     """Return inputs and results of fabric, power and money for a cluster of the system [SI]."""
     known = _inputs(catalogue, system, owner, given)
     known["domains"] = np.asarray(max(1.0, round(CHIPS / float(known["scale_up_size"]))))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from models.mapping import ALL_REPLICAS
 from models.transformer import Transformer
 from sweep.accuracy.machines import Machine
 from sweep.accuracy.recipes import gathers_tensors, is_fused, reduces_all, sharding_group, sharding_stage
@@ -71,7 +72,7 @@ def mapping_of(row: Row, shape: Transformer, machine: Machine, batch: int, seque
         "placement": "data",
         **({"sharded_gathers": "tensor"} if gathers_tensors(row) else {}),
         **({"gradient_reduction": "all_reduce"} if reduces_all(row) else {}),
-        **({"sharding_group": group} if 1 < group < data * context else {}),
+        "sharding_group": group if 1 < group < data * context else ALL_REPLICAS,
     }
     knobs = {
         "recompute": _recomputes(row, shape),
@@ -186,7 +187,7 @@ def _search(row: Row, shape: Transformer, machine: Machine, batch: int) -> Varia
 
     "TP+EP+DP" names all kinds that are used. Fully sharded data parallelism has no pipeline.
     """
-    known: dict[str, Any] = {
+    known: dict[str, Any] = {"sharding_group": ALL_REPLICAS} | {
         name: value for column, name in COLUMNS.items() if (value := row.count(column)) is not None
     }
     if row.text("recompute"):

@@ -26,6 +26,7 @@ from sweep.answer.text import (
     outcome_table,
     reading_note,
     sentence,
+    sites_note,
 )
 from sweep.answer.verdict import Crossing, Verdict, judge
 from sweep.answer.worth import Worth, lever_worth, plain_worth, worth_table
@@ -171,7 +172,16 @@ class _Answering:
             notes.append(reading_note(self.columns, phases))
         elif len(self.systems) > 1 and self.study.uncertain is None:
             notes.append("Systems are compared over all scenarios where all rows are kept (keep: all).")
+        if self._above_one("sites"):
+            notes.append(sites_note(outer_steps=self._above_one("outer_steps")))
         return notes
+
+    def _above_one(self, name: str) -> bool:
+        """Return whether some row has more than one of what a column counts."""
+        if name not in self.columns:
+            return False
+        (most,) = self.connection.table("designs").max(name).fetchall()[0]
+        return most is not None and int(most) > 1
 
     def _is_pair(self, comparison: Comparison) -> bool:
         """Return whether a table with ratios shows a comparison; otherwise all systems stand side by side."""

@@ -154,13 +154,25 @@ def reading_note(columns: Collection[str], phases: Collection[str]) -> str:
         parts.append(
             "A mapping such as tp8.pp4.vpp2.dp16.cp2.ep1.mb1.none.z1.data has the tensor, pipeline, data, context and "
             "expert parallel ranks (an Ascend 910C is two), vpp model chunks per stage, sequences per micro-batch, "
-            "recomputation, ZeRO stage, and the group next to tp inside a supernode."
+            "recomputation, ZeRO stage (x the ranks of one sharded copy, where not all), and the group next to tp "
+            "inside a supernode."
         )
     if "cost_to_train" in columns:
         parts.append("Cost to train is annual cost x time to train / utilisation: idle time of the year is paid too.")
     if "facility_power" in columns:
         parts.append("Facility power is the peak that the site must supply; energy is that of the mean power.")
     return " ".join(parts)
+
+
+def sites_note(*, outer_steps: bool) -> str:
+    """Return what figures of runs over several sites leave out; ``outer_steps``: whether some exchange more rarely."""
+    steps = (
+        " Outer steps cost no tokens here: what local training does to the loss is not modelled." if outer_steps else ""
+    )
+    return (
+        "Links between sites are free here: no price, power or failures of them are in any figure, for want of a "
+        f"source, so lower costs of several sites are no case for them.{steps}"
+    )
 
 
 def design_table(

@@ -202,7 +202,8 @@ def _turned(pair: Pair, moves: Sequence[Move], inputs: Sequence[Inputs]) -> dict
         finer = np.array([np.geomspace(low, high, FACTORS.size) for _, (low, high) in open_moves])
         logs = _logs(pair, [move for move, _ in open_moves], inputs, finer)
         for (move, _), row, near in zip(open_moves, logs, finer, strict=True):
-            found[move] = _root(row, near) * _now(inputs[_place(move)], move.name)
+            root = _root(row, near)
+            found[move] = None if root is None else root * _now(inputs[_place(move)], move.name)
     return {move: _admissible(move, value) for move, value in found.items()}
 
 
@@ -233,7 +234,14 @@ def _bracket(logs: Array, factors: Array) -> tuple[float, float] | None:
     return float(factors[index]), float(factors[index + 1])
 
 
-def _root(logs: Array, factors: Array) -> float:
-    index = int(np.flatnonzero(np.sign(logs[:-1]) * np.sign(logs[1:]) <= 0)[0])
+def _root(logs: Array, factors: Array) -> float | None:
+    """Return where the ratio passes one; None where it does not after all.
+
+    With fewer inputs held, what the catalogue derives from the one moved moves along (host power from chip power).
+    """
+    changes = np.flatnonzero(np.sign(logs[:-1]) * np.sign(logs[1:]) <= 0)
+    if not changes.size:
+        return None
+    index = int(changes[0])
     share = logs[index] / (logs[index] - logs[index + 1])
     return float(factors[index] * (factors[index + 1] / factors[index]) ** share)

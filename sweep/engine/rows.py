@@ -175,7 +175,8 @@ class _Block:
     def _write(self, name: str, cell: Cell, values: Values) -> None:
         shape = cell.shape
         if isinstance(cell.rows, slice):
-            self._arrays[name][cell.rows].reshape(shape)[...] = values
+            target = self._arrays[name][cell.rows].reshape(shape)
+            target[...] = values if values.size == target.size else values.astype(target.dtype)  # before it is repeated
         else:
             self._arrays[name][cell.rows] = np.broadcast_to(values, shape).reshape(-1)
 

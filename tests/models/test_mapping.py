@@ -184,3 +184,31 @@ def test_tables_stay_small():
     for domains in (1, 16, 64, 1024):
         for shape, domain in ((LLAMA_405B, 72), (DEEPSEEK_V3, 384)):
             assert len(table(replace(CELL, shape=shape, domain=domain, domains=domains))) < 32000
+
+
+def test_a_supernode_of_768_dies_holds_sharding_groups_of_96_at_tensor_parallel_8():
+    """A copy over 96 ranks of 8 dies stays in one CloudMatrix 384; one over 768 takes eight of them."""
+    ones = np.ones(2)
+    groups = place(8 * ones, ones, ones, 3840 * ones, ones, 0 * ones, 768, "two_tier_ub", np.asarray([96.0, 768.0]))
+    assert groups.shards.domains.tolist() == [1, 8]
+    assert groups.mirrors.size.tolist() == [40, 5]
+
+
+@pytest.mark.parametrize(("domain", "domains"), [(72, 40), (768, 40), (8, 64)])
+def test_sharded_copies_fill_whole_domains_and_divide_the_replicas(domain, domains):
+    layout = table(replace(CELL, domain=domain, domains=domains, batch=3840), 1e15).layout
+    copies = rows(layout, layout.group > 0)
+    packing = pack(copies.tensor, copies.context, domain)
+    inside = packing.context_inside * np.minimum(copies.data, np.maximum(packing.per_domain, 1))
+    assert copies.group.size
+    assert (np.mod(copies.context * copies.data, copies.group) == 0).all()
+    assert set((copies.group / inside).tolist()) <= {1, 2, 4, 8, 16}
+    assert (copies.sharding == 3).all()
+    words = label(copies)
+    assert all(f"z3x{int(group)}." in word for word, group in zip(words, copies.group, strict=True))
+
+
+def test_a_sharding_group_that_is_given_is_the_only_one():
+    for group in (0, 96):
+        layout = table(replace(CELL, fixed=Fixed(sharding=3, pipeline=1, sharding_group=group)), 1e15).layout
+        assert set(layout.group.tolist()) == {group}

@@ -28,6 +28,33 @@ def test_idle_chips_draw_idle_power() -> None:
     assert bought["it_power_peak"] == used["it_power_peak"]
 
 
+def test_idle_time_stops_chips_and_nothing_else() -> None:
+    """72 chips at 120 W, their hosts at 0.76 of 400 W as at work, fans of 50 W, fabrics at full power; losses and PUE.
+
+    Chips 8,640 W, hosts 21,888 W, fans 3,600 W, fabrics 7,200 + 1,800 + 3,735 + 2,736 W: 49,599 W of 106,623 W at work.
+    """
+    known = DRAWING | {"train_power_fraction": 0.76, "fan_power": 50.0, "power_conversion_efficiency": 0.95}
+    idle = power_stage(known | {"utilisation": 0.0})
+    assert idle["annual_energy"] == pytest.approx(1.35 * YEAR * 49_599 / 0.95)
+    work = 72 * 0.76 * 1200 - 72 * 120 + 49_599
+    half = power_stage(known | {"utilisation": 0.5})
+    assert half["annual_energy"] == pytest.approx(1.35 * YEAR * (0.5 * work + 0.5 * 49_599) / 0.95)
+
+
+def test_a_cap_below_the_idle_draw_holds_for_idle_time_too() -> None:
+    caps = {"power_cap": np.asarray([1.0, 0.4, 0.2]), "idle_power_fraction": 0.3, "utilisation": 0.0}
+    metrics = power_stage(DRAWING | caps)
+    rest = 72 * 400 + 7200 + 1800 + 3735 + 2736
+    assert metrics["annual_energy"] == pytest.approx(1.35 * YEAR * (72 * 1200 * np.asarray([0.3, 0.3, 0.2]) + rest))
+
+
+def test_a_machine_without_work_is_one_whose_chips_all_idle() -> None:
+    known = DRAWING | {"train_power_fraction": 0.76}
+    all_idle = power_stage(known | {"chips_used": 0})
+    idle = power_stage(known | {"chips_used": 64, "utilisation": 0.0})
+    assert idle["annual_energy"] == pytest.approx(1.35 * YEAR * all_idle["it_power"])
+
+
 def test_a_faster_scale_up_fabric_draws_more_in_proportion() -> None:
     metrics = power_stage(DRAWING | {"scale_up_bandwidth": 900e9 * np.asarray([0.0, 1.0, 2.0])})
     assert np.diff(metrics["network_power"]) == pytest.approx([7200, 7200])
@@ -113,11 +140,16 @@ def test_fans_and_conversion_are_added_to_every_other_part() -> None:
     assert whole["it_power"] == pytest.approx((plain["it_power"] + 72 * 50) / 0.95)
 
 
-def test_a_cap_lowers_compute_bound_power_in_proportion_and_decode_only_below_its_draw() -> None:
-    """Decode draws 137-300 of the 700 W of an H200, and a cap above that never triggers (arXiv:2605.11999)."""
+def test_a_cap_clips_compute_bound_power_and_decode_only_below_its_draw() -> None:
+    """Decode draws 137-300 of the 700 W of an H200, and a cap above that never triggers (arXiv:2605.11999).
+
+    In training matrix units run 0.66 / 0.9 of the time; with clocks in proportion to the cap that is 11/12 and 11/6.
+    """
     caps = {"power_cap": np.asarray([1.0, 0.8, 0.4])}
     training = power_stage(DRAWING | caps | {"train_power_fraction": 0.76})
-    assert training["chip_power_mean"] == pytest.approx(1200 * 0.76 * caps["power_cap"])
+    part = 0.66 / 0.9
+    clipped = [(part + (1 - part) * 0.1) / (part / cap + 1 - part) for cap in (0.8, 0.4)]
+    assert training["chip_power_mean"] == pytest.approx(1200 * np.asarray([0.76, *clipped]))
     assert np.diff(training["it_power_peak"]) == pytest.approx(72 * 1200 * np.diff(caps["power_cap"]))
     assert training["hosts_power"] == pytest.approx(72 * 400 * 0.76)
     decode = power_stage(DRAWING | caps | {"phase": "serve"})

@@ -287,3 +287,14 @@ def test_a_speed_must_be_known_and_positive(name, value):
 def test_near_optimal_mappings_are_counted():
     out = training_stage(job(NVL72, LLAMA_405B))
     assert 1 <= int(out["near_optimal_mappings"]) <= int(out["legal_mappings"])
+
+
+def test_the_best_sharded_copy_is_found():
+    """Forty supernodes in one place: a copy over some of them beats one over all, and no given one is better."""
+    known = job(CLOUDMATRIX, LLAMA_405B, domains=40, global_batch=3840)
+    groups = (0, 96, 192, 384, 768)
+    given = {group: float(training_stage(known | {"sharding_group": group})["step_time"]) for group in groups}
+    found = training_stage(known)
+    assert found["step_time"] == min(given.values()) < given[0]
+    assert given[int(found["sharding_group"])] == found["step_time"]
+    assert f"z3x{found['sharding_group']}." in str(found["mapping"])

@@ -194,7 +194,7 @@ class TestMapping:
     def test_sharding_group(self, inputs):
         alone = {"tp": "1", "pp": "1", "zero_stage/dist_optimizer": "FSDP"}
         assert inputs(**alone, other_features="FSDP=16")["sharding_group"] == 16
-        assert "sharding_group" not in inputs(**alone)
+        assert inputs(**alone)["sharding_group"] == 0
         slices = {"chip": "TPU-v5e", "n_chips": "512", "scale_up_domain": "256", "global_batch_sequences": "512"}
         many = inputs(**alone | slices, other_features="2 slice(s), DCN data parallel across slices")
         assert (many["sharding_group"], many["domains"]) == (256, 2)

@@ -119,7 +119,7 @@ def test_forty_sites_train_gpt4_where_the_links_allow() -> None:
     one_place = numbers("S3-26", 1)[0]
     wide, thin = numbers("S3-26", 2)
     assert one_place == pytest.approx(numbers("S3-26", 0)[0] / 40, rel=0.2)
-    assert wide == pytest.approx(one_place, rel=0.05)
+    assert one_place < wide < 1.1 * one_place
     assert thin > 365 > wide
 
 

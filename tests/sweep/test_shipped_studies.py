@@ -36,7 +36,7 @@ FEW = {
         "scenarios.cloudmatrix384.chip_price": "{times: [1]}",
         "scenarios.gb200-nvl72.chip_price": "{times: [1]}",
     },
-    "fleet-40-sites": {"levers.site_bandwidth": "[12.5, 1000]", "scenarios.power_price": "[0.07 USD/kWh]"},
+    "fleet-40-sites": {"scenarios.site_bandwidth": "[12.5, 1000]"},
     "cloudmatrix384-vs-gb200-nvl72-uncertain": {
         "levers.domains": "[64]",
         "levers.gb200-nvl72.domains": "[72]",

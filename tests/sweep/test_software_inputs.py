@@ -39,7 +39,6 @@ SWEPT = {
     "trained_weights": (DENSE, "", "all, adapters"),
     "packed_length": (DENSE, "", "0, 512"),
     "pipeline_schedule": (DENSE, STAGES, "interleaved, zero_bubble, dualpipe"),
-    "sharding_group": (DENSE, SHARDED, "0, 8"),
     "activation_offload": (DENSE, "recompute: none, ", "0, 1"),
     "mixture_dispatch": (MIXTURE, EXPERTS, "fused, alltoall"),
     "gradient_reduction": (DENSE, "tensor_parallel: 1, optimizer_sharding: 1, ", "scatter, all_reduce"),
