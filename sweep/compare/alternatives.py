@@ -43,10 +43,15 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Corner:
-    """The ratio of costs with several conflicts together, first over other; ``missing`` have no design then."""
+    """The ratio of costs with several conflicts together, first over other; ``missing`` has no design then.
+
+    ``left_out`` are those with which, beside the stronger ones, neither system would have a design: a corner in which
+    neither has one says nothing of which is cheaper.
+    """
 
     ratio: float
     missing: tuple[str, ...]
+    left_out: tuple[Alternative, ...]
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ class Alternatives:
 
     ``corners`` are those with every fact at the value that favours the first, and the other. ``spread`` is how far the
     logarithm of the ratio goes down and up: the largest shift of each fact, in quadrature over facts, as if
-    independent. ``turned`` says whether any one of them alone makes the other system cheaper, or the only one;
-    ``survives`` whether the same system stays so in both corners.
+    independent. Values with which a system has no design are in no corner. ``turned`` says whether any one of them
+    alone makes the other system cheaper, or the only one with a design; ``survives`` whether none of the corners does.
     """
 
     alone: tuple[Alternative, ...]
@@ -83,9 +88,10 @@ def alternatives_of(pair: Pair) -> Alternatives:
     base = math.log(pair[0].cost / pair[1].cost)
     costs = _both(pair, [[each] for each in conflicts])
     alone = tuple(_alternative(pair, each, cost, base) for each, cost in zip(conflicts, costs, strict=True))
-    shifts = dict(zip(conflicts, (each.shift for each in alone), strict=True))
+    found = dict(zip(conflicts, alone, strict=True))
+    shifts = {each: other.shift for each, other in found.items()}
     best, worst = _together(shifts, sign=-1), _together(shifts, sign=1)
-    corners = [Corner(cost[0] / cost[1], _missing(pair, cost)) for cost in _both(pair, [best, worst])]
+    corners = [_corner(pair, taken, found) for taken in (best, worst)]
     dearer = base > 0
     return Alternatives(
         alone=alone,
@@ -97,10 +103,40 @@ def alternatives_of(pair: Pair) -> Alternatives:
 
 
 def _turned(pair: Pair, each: Alternative | Corner, *, first_dearer: bool) -> bool:
-    """Return whether the system that was cheaper is so no more: dearer, or without a design."""
+    """Return whether the system that was cheaper is so no more: dearer, or alone without a design."""
     if each.missing:
-        return pair[1 if first_dearer else 0].system in each.missing
+        return each.missing == (pair[1 if first_dearer else 0].system,)
     return (each.ratio > 1) != first_dearer
+
+
+def _corner(pair: Pair, taken: Sequence[_Conflict], found: Mapping[_Conflict, Alternative]) -> Corner:
+    """Return what conflicts do together, the strongest first; those that leave neither a design are left out."""
+    kept, left_out = list(taken), []
+    costs = _together_cost(pair, kept)
+    while len(_missing(pair, costs)) == len(pair):
+        left_out.append(found[kept.pop(_spoiling(pair, kept))])
+        costs = _together_cost(pair, kept)
+    return Corner(costs[0] / costs[1], _missing(pair, costs), tuple(left_out))
+
+
+def _spoiling(pair: Pair, taken: Sequence[_Conflict]) -> int:
+    """Return the place of a conflict with which, beside those before it, neither has a design any more.
+
+    With none taken both have one, and with all of them neither: the change between is found by halving.
+    """
+    having, neither = 0, len(taken)
+    while neither - having > 1:
+        middle = (having + neither) // 2
+        if len(_missing(pair, _together_cost(pair, taken[:middle]))) == len(pair):
+            neither = middle
+        else:
+            having = middle
+    return having
+
+
+def _together_cost(pair: Pair, taken: Sequence[_Conflict]) -> tuple[float, float]:
+    """Return the costs of both systems [USD/token] with several conflicts at once."""
+    return _both(pair, [taken])[0]
 
 
 def _missing(pair: Pair, costs: tuple[float, float]) -> tuple[str, ...]:
@@ -112,14 +148,14 @@ def _spread(shifts: Mapping[_Conflict, float], taken: Iterable[_Conflict]) -> fl
 
 
 def _together(shifts: Mapping[_Conflict, float], *, sign: int) -> list[_Conflict]:
-    """Return for each fact the value that moves the ratio farthest down (-1) or up (1), if any does."""
+    """Return for each fact the value that moves the ratio farthest down (-1) or up (1), if any; the strongest first."""
     best: dict[Move, _Conflict] = {}
     for each, shift in shifts.items():
         if math.isfinite(shift) and sign * shift > 0:
             known = best.get(each.move)
             if known is None or sign * shift > sign * shifts[known]:
                 best[each.move] = each
-    return list(best.values())
+    return sorted(best.values(), key=lambda each: -sign * shifts[each])
 
 
 def _conflicts(pair: Pair) -> list[_Conflict]:

@@ -11,7 +11,7 @@ from sweep.answer.text import WIDTH
 from sweep.compare.alternatives import Alternatives, Corner
 from sweep.compare.design import Design
 from sweep.compare.verdict import Verdict
-from sweep.text import number
+from sweep.text import number, with_unit
 
 PHASES = {"train": "training", "serve": "serving"}
 TOKENS = {"train": "per trained token", "serve": "per generated token"}
@@ -121,7 +121,7 @@ def conflicts_sentence(verdict: Verdict, conflicts: Alternatives) -> str:
     cheaper = other if verdict.ratio > 1 else first
     alone = f"one of them alone makes {cheaper} the dearer" if conflicts.turned else "none of them alone turns it"
     corners = "; ".join(
-        f"with all that favour {favoured}, {_corner(corner, first, other)}"
+        f"with all that favour {favoured}{_without(corner)}, {_corner(corner, first, other)}"
         for favoured, corner in zip((first, other), conflicts.corners, strict=True)
     )
     together = "survives" if conflicts.survives else "does not survive"
@@ -131,9 +131,13 @@ def conflicts_sentence(verdict: Verdict, conflicts: Alternatives) -> str:
     )
 
 
+def _without(corner: Corner) -> str:
+    """Return which conflicts are left out of a corner, and why."""
+    left = [f"{each.name.replace('_', ' ')} {with_unit(each.value, each.unit)}" for each in corner.left_out]
+    return f" (without {' and '.join(left)}: beside the rest, neither has a design within the limit)" if left else ""
+
+
 def _corner(corner: Corner, first: str, other: str) -> str:
-    if len(corner.missing) > 1:
-        return "neither has a design within the limit"
     if corner.missing:
         return f"{corner.missing[0]} has no design within the limit"
     return f"{first} costs {corner.ratio:.2f} times as much as {other}"
