@@ -15,8 +15,25 @@ Value = float | int | str | None
 
 
 @dataclass(frozen=True, slots=True)
+class Displaced:
+    """A fact that holds ``value`` [``unit``] together with an alternative that counts what the fact counts, too.
+
+    ``si`` is the same in the model's unit.
+    """
+
+    name: str
+    value: float
+    unit: str
+    si: float
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another published value of the same fact; ``si`` is in the model's unit (None when the fact is no quantity)."""
+    """Another published value of the same fact; ``si`` is in the model's unit (None when the fact is no quantity).
+
+    ``displaced`` are the facts that must be set with it, or something would be counted twice: a rate of failures of all
+    causes leaves none for single parts.
+    """
 
     value: float | int | str
     unit: str
@@ -25,6 +42,7 @@ class Alternative:
     confidence: str
     note: str
     si: Value = None
+    displaced: tuple[Displaced, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Strict(BaseModel):
 
 
 class AlternativeText(Strict):
-    """Another published value of a fact, as written."""
+    """Another published value of a fact, as written; ``with`` are other facts that it takes the place of."""
 
     value: Any
     unit: str = ""
@@ -49,6 +49,7 @@ class AlternativeText(Strict):
     date: str = ""
     confidence: Confidence
     note: str = ""
+    displaced: Mapping[str, Number | str] = Field(default_factory=dict, alias="with")
 
 
 class FactText(Strict):
@@ -180,7 +181,7 @@ def _sentence(kind: str, path: tuple[str | int, ...], details: ErrorDetails) -> 
 
 def _allowed(kind: str, path: tuple[str | int, ...]) -> Iterable[str]:
     if "alternatives" in path:
-        return AlternativeText.model_fields
+        return (each.alias or name for name, each in AlternativeText.model_fields.items())
     if path[0] == "training":
         return TrainingText.model_fields
     return SCHEMAS[kind].model_fields if len(path) == 1 else FactText.model_fields

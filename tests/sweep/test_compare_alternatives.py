@@ -45,7 +45,7 @@ def world(monkeypatch, pair, effects, missing):
     return conflicts, conflicts_sentence(judged(pair, 0.1, conflicts), conflicts)
 
 
-SLOW = {"checkpoint_write_time": 1.9, "restart_time": 1.5, "host_failure_rate": 1.2}
+SLOW = {"checkpoint_write_time": 1.9, "restart_time": 1.5, "wacc": 1.2}
 
 
 def test_a_corner_without_any_design_turns_nothing_and_says_what_is_left_out_of_it(monkeypatch, pair):
@@ -71,7 +71,7 @@ def test_every_conflict_that_spoils_a_corner_is_left_out(monkeypatch, pair):
         return NEITHER if len(names & set(SLOW)) > 1 else None
 
     found, _ = world(monkeypatch, pair, SLOW, strong_alone)
-    assert [each.name for each in found.corners[1].left_out] == ["restart_time", "host_failure_rate"]
+    assert [each.name for each in found.corners[1].left_out] == ["restart_time", "wacc"]
     assert found.corners[1].ratio == pytest.approx(pair[0].cost / pair[1].cost * 1.9)
 
 

@@ -37,13 +37,13 @@ def test_a_normal_is_cut_off_at_the_bounds_of_its_quantity(tmp_path):
 
 
 def test_alternatives_are_those_of_the_catalogue_and_its_own_figure_is_nominal(tmp_path):
-    found = inputs_of(tmp_path, "cloudmatrix384: {system_power: {choice: alternatives, weights: [0.4, 0.3, 0.2, 0.1]}}")
+    found = inputs_of(tmp_path, "cloudmatrix384: {system_power: {choice: alternatives, weights: [0.5, 0.3, 0.2]}}")
     power = found["cloudmatrix384.system_power"]
     fact = catalogue().entry("systems", "cloudmatrix384").facts["system_power"]
     published = [float(fact.value), *(float(each.value) for each in fact.alternatives)]
     assert power.marginal.options == tuple(sorted(published))
     weights = dict(zip(power.marginal.options, power.marginal.weights, strict=True))
-    assert [weights[value] for value in published] == [0.4, 0.3, 0.2, 0.1]
+    assert [weights[value] for value in published] == [0.5, 0.3, 0.2]
     assert power.nominal == fact.value
 
 
@@ -123,7 +123,7 @@ def test_a_row_per_draw_is_an_axis_of_the_space(tmp_path):
         (
             INPUT + "cloudmatrix384: {system_power: {choice: alternatives, weights: [0.5, 0.5]}}\n",
             "system_power.weights",
-            "one weight for each of 559.378, 600, 500, 777.6 kW: 4, not 2",
+            "one weight for each of 559.378, 600, 500 kW: 3, not 2",
         ),
         (
             INPUT + "staff_cost: {choice: [1, 2], weights: [0.5, 0.6]}\n",
