@@ -69,7 +69,7 @@ def _case(question: Question, comparison: Comparison, case: Case) -> Iterator[st
     if pair.alternatives is not None:
         words.append(conflicts_sentence(pair.verdict, pair.alternatives))
     words.append(f"Number formats: {formats}.")
-    words.append(error_sentence(comparison.errors, serving=case.phase == "serve", alternatives=True))
+    words.append(error_sentence(comparison.errors[case.phase], case.phase, alternatives=True))
     yield " ".join(words)
     yield ""
     table = Table("", ("input", "of", "now>", "costs are equal at", "else"))

@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from sweep.answer.errors import ModelError
+from sweep.answer.errors import ModelError, errors_sentence
 from sweep.answer.text import WIDTH
 from sweep.compare.alternatives import Alternatives, Corner
 from sweep.compare.design import Design
@@ -143,21 +143,16 @@ def _corner(corner: Corner, first: str, other: str) -> str:
     return f"{first} costs {corner.ratio:.2f} times as much as {other}"
 
 
-def error_sentence(errors: Mapping[str, ModelError], *, serving: bool, alternatives: bool) -> str:
-    """Return what is taken to be unsure."""
+def error_sentence(errors: Mapping[str, ModelError], phase: str, *, alternatives: bool) -> str:
+    """Return what is taken to be unsure in one phase."""
     if any(math.isinf(error.value) for error in errors.values()):
         return "The model's error is known for no chip."
-    listed = ", ".join(
-        f"{name} {100 * error.value:.0f} %{'' if error.known else ' (no published run of its chip: taken from others)'}"
-        for name, error in errors.items()
-    )
     spread = (
         " and the spread of the published conflicts, all in quadrature; one cannot tell where that leaves either"
         if alternatives
         else "; one cannot tell where that leaves either. Prices are taken as they are (--alternatives tries others)"
     )
-    serve = " Its error in serving is not known and not in it." if serving else ""
-    return f"Unsure is the model's error on step times of published training runs ({listed}){spread}.{serve}"
+    return f"Unsure is {errors_sentence(errors, phase)}{spread}."
 
 
 def reading_sentences(phase: str) -> str:

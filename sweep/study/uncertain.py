@@ -33,14 +33,15 @@ ALTERNATIVES = "alternatives"
 class Known:
     """What the rest of the study says, as far as uncertain inputs must fit to it.
 
-    ``axes`` and ``derived`` are the quantities that the study sweeps or derives, ``systems`` those it compares.
+    ``axes`` and ``derived`` are the quantities that the study sweeps or derives, ``systems`` those it compares,
+    ``phases`` train, serve or both.
     """
 
     axes: Collection[str]
     derived: Collection[str]
     facts: Sequence[Constant]
     systems: Sequence[str]
-    trains: bool
+    phases: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +127,24 @@ class UncertainReader:
         return "is set under facts as well; keep one, or multiply it with times: true" if fixed and not times else ""
 
     def _model_errors(self, stated: Collection[str]) -> list[UncertainInput]:
-        """Return one factor on the step time per chip: what published runs say of the error of the model.
+        """Return one factor on times per chip: what published runs and measurements say of the error of the model.
 
-        Systems of one chip share their factor: its error is mostly that of the chip's kernels and libraries.
+        Systems of one chip share their factor: its error is mostly that of the chip's kernels and libraries. A study
+        that trains and serves has one factor for both, with the larger error.
         """
         from sweep.answer.errors import model_error  # noqa: PLC0415 - the answer imports studies
 
-        if not self.known.trains:
-            return []
         by_chip: dict[str, list[str]] = {}
         for system in self.known.systems:
             if system not in stated:
                 by_chip.setdefault(self.catalogue.entry("systems", system).links["chip"], []).append(system)
         found = []
         for chip, systems in by_chip.items():
-            error = model_error(self.catalogue, systems[0])
+            errors = [model_error(self.catalogue, systems[0], phase) for phase in sorted(self.known.phases)]
+            error = max(errors, key=lambda each: each.value)
             if not math.isfinite(error.value) or error.value == 0:
                 continue
-            source = "published runs of the chip" if error.known else "other chips; no run on this one is published"
+            source = "published runs of the chip" if error.known else "other chips; too little of this one is published"
             found.append(
                 UncertainInput(
                     FACTOR,

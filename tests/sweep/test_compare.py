@@ -303,10 +303,11 @@ def test_each_chip_has_its_best_precision_unless_one_is_named():
 
 
 def test_serving_splits_the_cost_and_knows_no_deadline():
-    found = compare(
-        ("cloudmatrix384", "gb200-nvl72"), {"serve": "deepseek-r1"}, {"power": "2 MW"}, regions=["own"]
-    ).cases[0]
+    compared = compare(("cloudmatrix384", "gb200-nvl72"), {"serve": "deepseek-r1"}, {"power": "2 MW"}, regions=["own"])
+    found, catalogue = compared.cases[0], compared.catalogue
     assert found.precisions == ("int8", "fp8")
+    errors = [catalogue.facts(name)["token_time_error"].value for name in found.systems]
+    assert found.pairs[0].verdict.error == pytest.approx(math.hypot(*errors))
     for design in found.designs:
         assert design.number("cost_per_output_token") > 0
         assert design.number("facility_power") <= 2
