@@ -141,6 +141,14 @@ def compared(opened: Opened, *, alternatives: bool, progress: Progress | None = 
     return Comparison(opened, errors, tuple(cases))
 
 
+def designs(opened: Opened) -> tuple[Design | None, ...]:
+    """Return the designs of the first case of a checked request, in the order of the systems, and nothing else."""
+    machines, phase = _machines(opened)[0]
+    basis, place = _bases(opened, phase)[0], opened.regions[0]
+    sides = [Side(each, place, counts_for(each, place, basis, number), basis) for number, each in enumerate(machines)]
+    return tuple(design_of(side) for side in sides)
+
+
 def _machines(opened: Opened) -> list[tuple[list[Machine], str]]:
     """Return the machines of each workload, in the order of the systems."""
     space = opened.study.space

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from sweep.catalogue import Catalogue
 from sweep.claims.judge import Judged, PartFound, judge, verdict_of
+from sweep.claims.questions import QUESTIONS, SYSTEMS, Questions
 from sweep.claims.read import Claim, Claimed, Part, read_claims
 from sweep.claims.values import Values
 from sweep.cli.app import cli
+from sweep.compare import compare
 from sweep.errors import StudyError
 
 VALUES = Values(Catalogue.load())
@@ -228,3 +231,37 @@ def test_wrong_command_lines_are_one_sentence_and_exit_2(arguments: tuple[str, .
     result = CliRunner().invoke(cli, ["claims", *arguments])
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_the_headline_is_what_the_command_compares() -> None:
+    """Both in bf16 and each chip in its best format: the designs of ``supernode compare``, not points of a grid."""
+    for name, cost, energy in (("training-bf16", ("S0-22", 0), ("S0-18", 2)), ("training", ("S0-22", 3), ("S0-18", 3))):
+        question = QUESTIONS[name]
+        (case,) = compare(SYSTEMS, question.workload, question.basis, regions=["own"]).cases
+        first, other = case.designs
+        assert first is not None
+        assert other is not None
+        assert numbers(*cost) == [pytest.approx(case.pairs[0].verdict.ratio, rel=1e-9)]
+        used = [design.number("energy_to_train") for design in (first, other)]
+        assert numbers(*energy) == [pytest.approx(float(used[0] or 0) / float(used[1] or 1), rel=1e-9)]
+        assert set(case.precisions) == ({"bf16"} if name == "training-bf16" else {"bf16", "fp8"})
+
+
+def test_a_comparison_that_was_made_as_a_whole_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    cases = [SimpleNamespace(designs=("one", "two"))]
+    monkeypatch.setattr(Questions, "_opened", lambda _, name: made.append(name) or name)
+    monkeypatch.setattr("sweep.compare.comparison.compared", lambda *_, **__: SimpleNamespace(cases=cases))
+    questions = Questions()
+    assert questions.comparison("site") is questions.comparison("site")
+    assert questions.design("site", SYSTEMS[1]) == "two"
+    assert made == ["site"]
+
+
+@pytest.mark.parametrize(
+    ("question", "system", "message"),
+    [("trainin", SYSTEMS[0], "there is no comparison trainin"), ("site", "gb200", "gb200 is not compared")],
+)
+def test_a_comparison_that_is_not_there_is_one_sentence(question: str, system: str, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        Questions().design(question, system)
