@@ -116,6 +116,31 @@ def test_no_power_price_makes_the_chinese_run_the_cheaper_one() -> None:
     assert needed.value is None
 
 
+def test_at_the_price_it_pays_the_run_costs_what_it_costs() -> None:
+    """0.056 USD/kWh, subsidised for domestic chips: solving for the price starts from today's cost, idle power paid."""
+    needed = part("S0-22", 2).needed
+    assert needed is not None
+    assert needed.now == pytest.approx(0.056)
+    assert numbers("S0-22", 2) == [pytest.approx(numbers("S0-22", 0)[0], rel=1e-9)]
+
+
+def test_electricity_in_western_china_is_subsidised_for_domestic_chips_alone() -> None:
+    """559.378 kW x 1.2 x 8,760 h x 0.056 USD/kWh = 0.3293 MUSD; 145 kW at 0.088 are 0.1341; 8.2 MUSD the set."""
+    assert numbers("S0-19", 0) == [pytest.approx(0.32929, rel=1e-4)]
+    assert numbers("S0-19", 1) == [pytest.approx(0.13413, rel=1e-4)]
+    assert numbers("S0-19", 2) == pytest.approx([2.4550, 2.1944, 3.8578], rel=1e-4)
+    assert numbers("S0-19", 3) == [pytest.approx(4.0157, rel=1e-4)]
+
+
+def test_a_section_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"x": "regions.china-west.domestic.power_prise", "y": "regions.china-wst.domestic.power_price"}
+    monkeypatch.setattr("sweep.claims.values.read_names", lambda: (names, "values.yaml"))
+    with pytest.raises(StudyError, match=r"did you mean domestic\.power_price"):
+        Values(Catalogue.load()).value("x")
+    with pytest.raises(StudyError, match="did you mean china-west"):
+        Values(Catalogue.load()).value("y")
+
+
 def test_forty_sites_train_gpt4_where_the_links_allow() -> None:
     """One supernode at the 40 % to 55 % that large runs reach takes 2.1e25 / (271.8e15 u) s: 1,626 to 2,236 days."""
     assert 1626 < numbers("S3-26", 0)[0] < 2236
