@@ -130,6 +130,28 @@ def test_a_conflict_sets_them_too_and_a_corner_holds_nothing_twice() -> None:
     assert again.pairs[0].verdict.ratio == pytest.approx(every.ratio, rel=1e-9)
 
 
+def test_a_set_with_its_scale_out_network_in_the_price_pays_for_neither_switches_nor_modules() -> None:
+    """No source says what the 8.2 MUSD have in them: both readings are there, on top of each published price."""
+    (case,) = compare(PAIR, SMALL, {"domains": 2}, regions=["own"], alternatives=True).cases
+    conflicts, (first, _) = case.pairs[0].alternatives, case.designs
+    assert conflicts is not None
+    assert first is not None
+    (inside,) = [each for each in conflicts.alone if each.name == "scale_out_switch_price"]
+    assert (inside.of, inside.value, inside.displaced) == (PAIR[0], 0.0, {"transceiver_price": 0.0})
+    assert inside.shift < 0
+    fabric = CATALOGUE.entry("fabrics", "roce-400g").facts["scale_out_switch_price"]
+    assert CATALOGUE.facts(PAIR[0])["scale_out_switch_price"].value == fabric.si
+    given = [f"{PAIR[0]}.{name}=0" for name in ("scale_out_switch_price", "transceiver_price")]
+    (again,) = compare(PAIR, SMALL, {"domains": 2}, regions=["own"], overrides=given).cases
+    assert again.pairs[0].verdict.ratio == pytest.approx(inside.ratio, rel=1e-9)
+    (other, _) = again.designs
+    assert other is not None
+    # what is left of the network is the scale-up fabric of 4,672 USD per chip, with installation
+    installed = 1 + CATALOGUE.facts(PAIR[0])["installation_fraction"].value
+    assert other.capital["network"] == pytest.approx(768 * 4672e-6 * installed, rel=1e-4)
+    assert first.capital["network"] > other.capital["network"]
+
+
 def test_of_conflicts_that_exclude_each_other_the_strongest_is_taken() -> None:
     from sweep.compare.basis import Basis
     from sweep.compare.comparison import _machines
