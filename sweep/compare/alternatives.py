@@ -17,6 +17,8 @@ from sweep.compare.counts import counts_for
 from sweep.compare.side import Side, owner_name
 
 Array = NDArray[np.float64]
+LEAST = 1e-3
+"""Change of the logarithm of the ratio up to which a value does not move it."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ class Alternatives:
 
     ``corners`` are those with every fact at the value that favours the first, and the other. ``spread`` is how far the
     logarithm of the ratio goes down and up: the largest shift of each fact, in quadrature over facts, as if
-    independent. Values with which a system has no design are in no corner. ``turned`` says whether any one of them
-    alone makes the other system cheaper, or the only one with a design; ``survives`` whether none of the corners does.
+    independent. Values with which one system has no design are in no corner, and leave that end of the spread open.
+    ``turned`` says whether any one of them alone makes the other system cheaper, or the only one with a design;
+    ``survives`` whether none of the corners does.
     """
 
     alone: tuple[Alternative, ...]
@@ -70,6 +73,11 @@ class Alternatives:
     spread: tuple[float, float]
     turned: bool
     survives: bool
+
+    @property
+    def moving(self) -> tuple[Alternative, ...]:
+        """Those that move the ratio, or leave a system without a design."""
+        return tuple(each for each in self.alone if each.missing or abs(each.shift) > LEAST)
 
 
 def alternatives_of(pair: Pair) -> Alternatives:
@@ -86,10 +94,18 @@ def alternatives_of(pair: Pair) -> Alternatives:
     return Alternatives(
         alone=alone,
         corners=(corners[0], corners[1]),
-        spread=(_spread(shifts, best), _spread(shifts, worst)),
+        spread=(
+            math.inf if _taken_from(pair[1], alone) else _spread(shifts, best),
+            math.inf if _taken_from(pair[0], alone) else _spread(shifts, worst),
+        ),
         turned=any(_turned(pair, each, first_dearer=dearer) for each in alone),
         survives=not any(_turned(pair, each, first_dearer=dearer) for each in corners),
     )
+
+
+def _taken_from(side: Side, alone: Iterable[Alternative]) -> bool:
+    """Return whether one value alone leaves this system without a design, and not the other."""
+    return any(each.missing == (side.system,) for each in alone)
 
 
 def _turned(pair: Pair, each: Alternative | Corner, *, first_dearer: bool) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from sweep.answer.errors import ModelError, errors_sentence
 from sweep.answer.text import WIDTH
-from sweep.compare.alternatives import Alternatives, Corner
+from sweep.compare.alternatives import Alternative, Alternatives, Corner
 from sweep.compare.design import Design
 from sweep.compare.verdict import Verdict
 from sweep.text import number, with_unit
@@ -71,15 +71,22 @@ def verdict_sentence(verdict: Verdict, phase: str = "train") -> str:
     dearer, cheaper = (first, other) if verdict.ratio >= 1 else (other, first)
     times, low, high = verdict.ratio, verdict.low, verdict.high
     if verdict.ratio < 1:
-        times, low, high = 1 / times, 1 / high, 1 / low
+        times, low, high = 1 / times, 1 / high, 1 / low if low else math.inf
     if times == 1:
         return f"{first} and {other} cost the same {TOKENS[phase]}."
     if math.isinf(verdict.error):
         return f"{_costs(dearer, cheaper, times, phase)}, but the model's error is known for no chip: cannot tell."
-    interval = f"{low:.2f} to {high:.2f} times"
+    interval = _interval(low, high)
     if verdict.winner is None:
         return f"Cannot tell: {_costs(dearer, cheaper, times, phase)}, and what is unsure leaves {interval}."
     return f"{cheaper} is cheaper: {_costs(dearer, cheaper, times, phase)} ({interval} with what is unsure)."
+
+
+def _interval(low: float, high: float) -> str:
+    """Return an interval of ratios; it is open where a published value leaves one system without a design."""
+    if math.isfinite(high):
+        return f"{low:.2f} to {high:.2f} times" if low else f"up to {high:.2f} times, open below"
+    return f"{low:.2f} times and more, open above" if low else "any ratio"
 
 
 def _costs(dearer: str, cheaper: str, times: float, phase: str) -> str:
@@ -116,7 +123,7 @@ def export_sentences(designs: Mapping[str, Design], countries: Mapping[str, str]
 def conflicts_sentence(verdict: Verdict, conflicts: Alternatives) -> str:
     """Return whether the verdict survives the published conflicts."""
     first, other = verdict.first, verdict.other
-    if not conflicts.alone:
+    if not conflicts.moving:
         return "No fact that decides this comparison has another published value."
     cheaper = other if verdict.ratio > 1 else first
     alone = f"one of them alone makes {cheaper} the dearer" if conflicts.turned else "none of them alone turns it"
@@ -126,15 +133,30 @@ def conflicts_sentence(verdict: Verdict, conflicts: Alternatives) -> str:
     )
     together = "survives" if conflicts.survives else "does not survive"
     return (
-        f"Published conflicts, {len(conflicts.alone)} other values of facts: {alone}. Together: {corners}."
-        f" That {cheaper} is cheaper {together} both."
+        f"Published conflicts, {len(conflicts.moving)} other values of facts that move the ratio by more than 0.1 %:"
+        f" {alone}. {_open(conflicts)}Together: {corners}. That {cheaper} is cheaper {together} both."
     )
+
+
+def _open(conflicts: Alternatives) -> str:
+    """Return which values leave a system without a design, and so an end of the interval open."""
+    said = [
+        f"with {_valued(each)}, {' and '.join(each.missing)} {'has' if len(each.missing) == 1 else 'have'} no design"
+        for each in conflicts.alone
+        if each.missing
+    ]
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]} within the limit. " if text else ""
 
 
 def _without(corner: Corner) -> str:
     """Return which conflicts are left out of a corner, and why."""
-    left = [f"{each.name.replace('_', ' ')} {with_unit(each.value, each.unit)}" for each in corner.left_out]
+    left = [_valued(each) for each in corner.left_out]
     return f" (without {' and '.join(left)}: beside the rest, neither has a design within the limit)" if left else ""
+
+
+def _valued(each: Alternative) -> str:
+    return f"{each.name.replace('_', ' ')} {with_unit(each.value, each.unit)}"
 
 
 def _corner(corner: Corner, first: str, other: str) -> str:

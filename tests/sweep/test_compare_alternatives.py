@@ -1,6 +1,7 @@
 """Published conflicts of a comparison: what they do together, and when they turn its verdict."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from sweep.compare.basis import Basis
 from sweep.compare.comparison import _machines
 from sweep.compare.request import Request
 from sweep.compare.side import Side
-from sweep.compare.text import conflicts_sentence
+from sweep.compare.text import conflicts_sentence, verdict_sentence
 from sweep.compare.verdict import judged
 
 SMALL = {"train": "llama-3-8b", "tokens": 2e11, "global_batch": 512, "sequence": 8192, "precision": "bf16"}
@@ -99,3 +100,33 @@ def test_a_reversal_in_one_corner_is_no_survival(monkeypatch, pair):
     assert found.turned
     assert not found.survives
     assert "does not survive" in said
+
+
+def test_the_interval_is_open_where_one_value_leaves_a_system_without_a_design(monkeypatch, pair):
+    """A rate at which the first never gets done is no small shift: its ratio has no upper end."""
+    found, said = world(
+        monkeypatch, pair, {"wacc": 1.2}, lambda names: (math.nan, 1.0) if names == {"restart_time"} else None
+    )
+    verdict = judged(pair, 0.1, found)
+    assert verdict.high == math.inf
+    assert 0 < verdict.low < verdict.ratio
+    assert verdict.winner == PAIR[1]  # it is no less the cheaper
+    assert "times and more, open above" in verdict_sentence(verdict)
+    assert "with restart time 1,200 s, cloudmatrix384 has no design" in said
+
+
+def test_where_the_cheaper_one_may_have_none_one_cannot_tell(monkeypatch, pair):
+    found, _ = world(monkeypatch, pair, {}, lambda names: (1.0, math.nan) if names == {"restart_time"} else None)
+    verdict = judged(pair, 0.1, found)
+    assert (verdict.low, verdict.winner) == (0.0, None)
+    assert "open below" in verdict_sentence(verdict)
+    turned = judged(pair[::-1], 0.1, replace(found, spread=found.spread[::-1]))
+    assert turned.high == math.inf
+    assert "open below" in verdict_sentence(turned)
+
+
+def test_only_what_moves_the_ratio_is_counted(monkeypatch, pair):
+    found, said = world(monkeypatch, pair, {"wacc": 1.2, "restart_time": 1.0005}, lambda _: None)
+    assert {each.name for each in found.moving} == {"wacc"}
+    assert len(found.alone) > len(found.moving) == 2
+    assert "2 other values of facts that move the ratio by more than 0.1 %" in said
