@@ -14,6 +14,9 @@ MEASURED = "measured"
 FACTS: Final[Mapping[str, str]] = {"train": "step_time_error", "serve": "token_time_error"}
 """The fact that holds the error, by phase."""
 
+MEAN: Final = "It is a mean: if errors are normal, about four in ten ratios are off by more."
+"""How wide a band of one mean absolute error is: a normal error exceeds it in 42 % of cases, erfc(1 / sqrt(pi))."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelError:
@@ -49,7 +52,7 @@ def errors_sentence(errors: Mapping[str, ModelError], phase: str) -> str:
         for name, error in errors.items()
     )
     what = {"train": "step times of published training runs", "serve": "published times per output token"}[phase]
-    return f"the model's error on {what} ({listed})"
+    return f"the model's mean error on {what} ({listed})"
 
 
 def _stated(catalogue: Catalogue, system: str, phase: str) -> ModelError | None:

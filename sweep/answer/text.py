@@ -10,7 +10,7 @@ from typing import Any
 
 from models.quantities import quantities
 from sweep.answer.equal_basis import Comparison
-from sweep.answer.errors import ModelError, errors_sentence
+from sweep.answer.errors import MEAN, ModelError, errors_sentence
 from sweep.answer.levers import Ranges, edge
 from sweep.answer.scenarios import ScenarioAxis, Scenarios
 from sweep.answer.verdict import Crossing, Verdict
@@ -137,8 +137,8 @@ def error_note(errors: Mapping[str, Mapping[str, ModelError]]) -> str:
         return "The model's error is known for no chip, so it cannot tell anywhere."
     within = " or ".join(errors_sentence(each, phase) for phase, each in errors.items())
     return (
-        f"Cannot tell: the difference is within {within}, the two of a pair added in quadrature. Errors of prices are "
-        "not in it. A share counts the scenarios of the sweep, all alike: it is no probability."
+        f"Cannot tell: the difference is within {within}, the two of a pair added in quadrature. {MEAN} "
+        "Errors of prices are not in it. A share counts the scenarios of the sweep, all alike: it is no probability."
     )
 
 

@@ -26,8 +26,8 @@ Every figure is computed when this page is written: formulas in [configs/claims/
 catalogue and results of the model: of one design in [configs/claims/runs/](../configs/claims/runs/), which
 `supernode explain FILE --design 0` takes apart, or of the designs that `supernode compare` takes below.
 `supernode claims ID` prints a claim with its formulas, values and their sources. "Claimed" is the article's number, or
-how its words are read. A result of the model carries the error of its step times: {errors}; no verdict rests on a
-smaller difference."""
+how its words are read. A result of the model carries the mean error of its step times: {errors}; no verdict rests
+on a smaller difference. If errors are normal, about four in ten are larger than the mean."""
 COLUMNS = ("id", "claim", "verdict", "figures", "what would have to be true", "sources")
 
 

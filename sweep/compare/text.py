@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from sweep.answer.errors import ModelError, errors_sentence
+from sweep.answer.errors import MEAN, ModelError, errors_sentence
 from sweep.answer.text import WIDTH
 from sweep.compare.alternatives import Alternative, Alternatives, Corner
 from sweep.compare.design import Design
@@ -174,7 +174,7 @@ def error_sentence(errors: Mapping[str, ModelError], phase: str, *, alternatives
         if alternatives
         else "; one cannot tell where that leaves either. Prices are taken as they are (--alternatives tries others)"
     )
-    return f"Unsure is {errors_sentence(errors, phase)}{spread}."
+    return f"Unsure is {errors_sentence(errors, phase)}{spread}. {MEAN}"
 
 
 def reading_sentences(phase: str) -> str:

@@ -262,7 +262,8 @@ def test_an_error_taken_from_other_chips_says_so():
     errors = {"a": ModelError(0.1, known=True), "b": ModelError(0.2, known=False)}
     said = error_note({"train": errors, "serve": {"a": ModelError(0.3, known=True)}})
     assert "training runs (a 10 %, b 20 % (too little published of its chip: from others))" in said
-    assert "or the model's error on published times per output token (a 30 %)" in said
+    assert "or the model's mean error on published times per output token (a 30 %)" in said
+    assert "about four in ten ratios are off by more" in said
 
 
 def test_being_done_early_is_no_fault():
