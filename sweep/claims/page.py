@@ -10,7 +10,7 @@ from sweep.catalogue import Catalogue
 from sweep.cite.sources import identified
 from sweep.claims import text
 from sweep.claims.choices import RULE
-from sweep.claims.judge import Judged, judge
+from sweep.claims.judge import Figure, Judged, judge
 from sweep.claims.questions import SYSTEMS, Questions
 from sweep.claims.ratios import RatioFound, ratios
 from sweep.claims.read import Article, read_articles
@@ -81,13 +81,21 @@ def articles_page(
 def answer(articles: Sequence[Article], known: dict[str, Judged]) -> str:
     """Return the answer of the page, its numbers from the claims."""
     each = [f"{article.short}, {text.counts([known[claim.id] for claim in article.claims])}" for article in articles]
-    low, high = (f"{100 * (value - 1):.0f}" for value in _bounds(known["S0-10"], 0))
+    compute = known["S0-10"]
+    tool, _, analyst = (_more(figure) for figure in compute.parts[0].figures)
+    slide = _more(compute.parts[1].figures[0])
     return (
         "What the articles say of the size, memory, power and price of CloudMatrix 384 holds, at least on some "
         "published basis; what they say of its makers, its chip and its density does not. "
-        f"By claim: {'; '.join(each)}. The best-known figure, 67 percent more compute than GB200 NVL72, is {low} to "
-        f"{high} percent by what is published; exactly it needs another chip ({text.holds_if(known['S0-10'])})."
+        f"By claim: {'; '.join(each)}. The best-known figure, 67 percent more compute than GB200 NVL72, is {tool} "
+        f"percent by Huawei's own modelling tool, and {analyst} to {slide} percent at the 780 TFLOP/s of a 910C that "
+        "SemiAnalysis gives or the 300 PFLOP/s of the system on Huawei's slide."
     )
+
+
+def _more(figure: Figure) -> str:
+    """Return by how much a ratio is above one [%]."""
+    return f"{100 * (float(figure.value) - 1):.0f}"
 
 
 def points(known: dict[str, Judged]) -> list[str]:

@@ -34,7 +34,8 @@ def _case(question: Question, comparison: Comparison, case: Case) -> Iterator[st
     title = heading(case.workload, case.phase, case.basis.name, case.basis.text, case.place)
     formats = ", ".join(f"{name} in {word}" for name, word in zip(case.systems, case.precisions, strict=True))
     pair = case.pairs[0]
-    yield f"### {title[0].upper()}{title[1:]}"
+    same = f"; both in {case.precisions[0]}" if len(set(case.precisions)) == 1 else ""
+    yield f"### {title[0].upper()}{title[1:]}{same}"
     yield ""
     yield f"`{question.command} --alternatives`"
     yield ""

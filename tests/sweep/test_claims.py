@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from sweep.catalogue import Catalogue
 from sweep.claims.judge import Judged, PartFound, judge, verdict_of
+from sweep.claims.page import answer
 from sweep.claims.questions import QUESTIONS, SYSTEMS, Questions
-from sweep.claims.read import Claim, Claimed, Part, read_claims
+from sweep.claims.read import Claim, Claimed, Part, read_articles, read_claims
 from sweep.claims.values import Values
 from sweep.cli.app import cli
 from sweep.compare import compare
@@ -60,6 +61,20 @@ def test_sixty_seven_percent_needs_781_tflops_per_chip() -> None:
     assert needed is not None
     assert needed.value == pytest.approx(781.25, rel=1e-4)
     assert judged("S0-10").verdict == "ambiguous"
+
+
+def test_the_published_300_pflops_bear_sixty_seven_percent_out() -> None:
+    """300 / 180 on Huawei's slide; by the tolerance of the claim the 780 TFLOP/s of SemiAnalysis do, too."""
+    assert numbers("S0-10", 1) == pytest.approx([300 / 180, 288.8 / 180])
+    assert [figure.holds for figure in part("S0-10", 1).figures] == [True, False]
+    assert [figure.holds for figure in part("S0-10", 0).figures] == [False, False, True]
+
+
+def test_the_page_says_by_whose_peak() -> None:
+    said = answer(read_articles(), {name: judged(name) for name in read_claims()})
+    assert "is 51 percent by Huawei's own modelling tool, and 66 to 67 percent at the 780 TFLOP/s of a 910C" in said
+    assert "the 300 PFLOP/s of the system on Huawei's slide" in said
+    assert "another chip" not in said
 
 
 def test_three_hundred_petaflops_of_the_910b_need_848_chips() -> None:
