@@ -1,7 +1,8 @@
 """Predicted against published serving measurements: error by source and chip, and every row left out with its reason.
 
 Run ``python benchmarks/serving_accuracy.py`` (``--rows`` lists each scored row, ``--left-out`` each row left out).
-Nothing is fitted here: the constants are those of ``models``.
+Nothing is fitted here: the constants are those of ``models``. The errors of times per output token by chip are the
+facts ``token_time_error`` of the catalogue; they are printed last.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ NOMINAL_LENGTH = 0.9
 """InferenceMAX draws lengths at 80-100 % of the nominal ones."""
 FIRST_WAVE = 0.5 / 10
 """Clients start together: the first of each client's requests (ten assumed) waits for half of the others' prefill."""
+FEWEST = 20
+"""Measurements of a chip from which its own error is taken."""
 QUANTITIES = {
     "token_time": "time per output token",
     "first_token": "time to first token",
@@ -335,6 +338,20 @@ def by_kind(scored: Iterable[tuple[Run, str, float]], quantity: str) -> dict[str
     return kinds
 
 
+def error_facts(scored: Iterable[tuple[Run, str, float]]) -> dict[str, tuple[float, int]]:
+    """Return the mean absolute error of times per output token by chip of the catalogue, and the rows behind it.
+
+    Chips with few rows have no entry; ``other`` is that of all rows, which they take: few rows of one source are easily
+    better met than they would be by others.
+    """
+    sizes: dict[str, list[float]] = defaultdict(list)
+    for run, name, error in scored:
+        if name == "token_time":
+            sizes["other"].append(abs(error))
+            sizes[catalogue().entry("systems", SYSTEMS[run.chip]).links["chip"]].append(abs(error))
+    return {chip: (mean(values), len(values)) for chip, values in sizes.items() if len(values) >= FEWEST}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", action="store_true", help="list every scored row")
@@ -346,6 +363,9 @@ def main() -> None:
     for quantity, label in QUANTITIES.items():
         for kind, groups in by_kind(scored, quantity).items():
             report(f"{label} by {kind}", groups)
+    print("\ntoken_time_error of the catalogue")
+    for chip, (error, rows) in sorted(error_facts(scored).items()):
+        print(f"{chip:12} {error:.4f} of {rows} rows")
     reasons = Counter(reason for _, reason in left) + Counter(reason for _, reason in unfit)
     print(f"\n{sum(reasons.values())} rows left out")
     for reason, count in reasons.most_common():

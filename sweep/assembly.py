@@ -113,7 +113,20 @@ class Assembly:
             if not each.times:
                 self._absolute.add(each.name)
                 self._put(each.name, value, Origin(each.name, "uncertain", each.where, each.text))
+        for each, value in world:
+            for own, others in each.displaced:
+                self._displace(each, np.asarray(value) == own, others)
         self._scale([pair for pair in world if not self._by_formula(pair[0].name)])
+
+    def _displace(self, each: UncertainInput, here: NDArray[np.bool_], others: Sequence[tuple[str, float]]) -> None:
+        """Set the facts that a value of an uncertain input takes the place of, where it has that value."""
+        if not here.any():
+            return
+        for name, number in others:
+            row = quantities()[name]
+            before = self.values.get(name, np.nan)
+            self.values[name] = np.where(here, number * factor(row.unit, row.si_unit), before)
+            self.origins[name] = Origin(name, "uncertain", each.where, f"with {each.label}")
 
     def multiply_draws(self, world: World) -> None:
         """Multiply the uncertain inputs that a formula of the catalogue gives."""

@@ -122,5 +122,5 @@ def system_prices(catalogue: Catalogue, chip: str) -> list[float]:
     fact = catalogue.facts(SYSTEMS[chip], None, PLACE)[PRICE]
     if fact.value is None:
         return []
-    others = [other.si for other in fact.fact.alternatives]
+    others = [other.si for other in fact.fact.others]
     return [float(fact.value), *(float(other) for other in others if isinstance(other, (int, float)))]

@@ -92,9 +92,15 @@ class _Answering:
         return scenarios_of(self.study, self.catalogue)
 
     @cached_property
-    def errors(self) -> Mapping[str, ModelError]:
-        """The model's error for each system."""
-        return {system: model_error(self.catalogue, system) for system in self.systems}
+    def errors(self) -> Mapping[str, Mapping[str, ModelError]]:
+        """The model's error by phase and system."""
+        phases = dict.fromkeys(phase for _, phase in self._jobs())
+        return {phase: {name: model_error(self.catalogue, name, phase) for name in self.systems} for phase in phases}
+
+    def _error(self, workload: str, system: str) -> ModelError:
+        """Return the model's error for a system; the larger one where a model is both trained and served."""
+        phases = [phase for model, phase in self._jobs() if model == workload]
+        return max((self.errors[phase][system] for phase in phases), key=lambda error: error.value)
 
     @cached_property
     def _ranges(self) -> Mapping[str, Ranges]:
@@ -118,7 +124,7 @@ class _Answering:
         sections = tuple(
             with_chance(section, chosen.get(key), self.study.uncertain) for section, key in zip(bare, keys, strict=True)
         )
-        notes = [*self._notes(judged, shown), *self._chance_notes(jobs, chosen)]
+        notes = [*self._notes(judged, shown), *self._chance_notes(chosen)]
         together = {each: self._of(each, self.systems, designs) for each in shown if not self._is_pair(each)}
         tables = [
             design_table(each, heading(each), found, self._levers, self._ranges, ratio=False)
@@ -168,7 +174,7 @@ class _Answering:
             notes.append(nominal_note(self.scenarios, self.catalogue, break_even=has_break_even))
         if sections:
             phases = {phase for _, phase in self._jobs()}
-            notes.append(error_note(self.errors, serving="serve" in phases))
+            notes.append(error_note(self.errors))
             notes.append(reading_note(self.columns, phases))
         elif len(self.systems) > 1 and self.study.uncertain is None:
             notes.append("Systems are compared over all scenarios where all rows are kept (keep: all).")
@@ -221,12 +227,10 @@ class _Answering:
             return {}
         return chances(self.study, self.catalogue, self.scenarios, self._asked(jobs), self.systems)
 
-    def _chance_notes(
-        self, jobs: Sequence[tuple[str, str]], found: Mapping[tuple[Comparison, str], Chance]
-    ) -> Sequence[str]:
+    def _chance_notes(self, found: Mapping[tuple[Comparison, str], Chance]) -> Sequence[str]:
         if self.study.uncertain is None or len(self.systems) < 2 or self.run.manifest.limit is not None:
             return ()
-        return chance_notes(self.study.uncertain, {phase for _, phase in jobs}, computed=bool(found))
+        return chance_notes(self.study.uncertain, computed=bool(found))
 
     def _by_objective(self, jobs: Sequence[tuple[str, str]]) -> list[Comparison]:
         goal = self.study.objective or next(iter(self.study.keep.goals), None)
@@ -236,9 +240,13 @@ class _Answering:
         if not comparisons:
             return []
         picks = pick(self.connection, comparisons, self.scenarios)
-        first, errors = self.systems[0], self.errors
+        first = self.systems[0]
+
+        def error(workload: str, other: str) -> float:
+            return joint(self._error(workload, first), self._error(workload, other))
+
         return [
-            judge(picks, comparison, first, other, joint(errors[first], errors[other]))
+            judge(picks, comparison, first, other, error(comparison.workload, other))
             for comparison in comparisons
             for other in self.systems[1:]
         ]

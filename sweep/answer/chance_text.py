@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Collection
 from typing import Any
 
 from sweep.answer.chances import Chance, Shares
@@ -74,15 +73,13 @@ def decisive_table(chance: Chance, head: str, uncertain: Uncertain) -> Table | N
     return table
 
 
-def chance_notes(uncertain: Uncertain, phases: Collection[str], *, computed: bool) -> list[str]:
+def chance_notes(uncertain: Uncertain, *, computed: bool) -> list[str]:
     """Return what holds for all chances: what is drawn, what is not in them, and how well they are known."""
     errors = [each for each in uncertain.inputs if each.name == "step_time_factor"]
     listed = "; ".join(f"{each.label}: {each.text}" for each in errors)
     error = (
         f"The error of the model on times is drawn too: {listed}." if errors else "The error of the model is not in it."
     )
-    if "serve" in phases and "train" not in phases and not errors:
-        error = "The error of the model is not in it: none is known by chip for serving."
     mapping = {
         "nominal": "The mapping of a design is the best at nominal values, in every draw",
         "each": "The mapping of a design is the best of each draw",

@@ -10,7 +10,7 @@ from typing import Any
 
 from models.quantities import quantities
 from sweep.answer.equal_basis import Comparison
-from sweep.answer.errors import ModelError
+from sweep.answer.errors import MEAN, ModelError, errors_sentence
 from sweep.answer.levers import Ranges, edge
 from sweep.answer.scenarios import ScenarioAxis, Scenarios
 from sweep.answer.verdict import Crossing, Verdict
@@ -131,19 +131,14 @@ def _at(axis: ScenarioAxis, name: str, value: Any) -> str:
     return f"{words(name)}{owner} {with_unit(value, unit_of(name))}"
 
 
-def error_note(errors: Mapping[str, ModelError], *, serving: bool) -> str:
-    """Return how large the model's error is taken to be, and what that means for the shares."""
-    if any(math.isinf(error.value) for error in errors.values()):
+def error_note(errors: Mapping[str, Mapping[str, ModelError]]) -> str:
+    """Return how large the model's error is taken to be in each phase, and what that means for the shares."""
+    if any(math.isinf(error.value) for each in errors.values() for error in each.values()):
         return "The model's error is known for no chip, so it cannot tell anywhere."
-    listed = [
-        f"{name} {100 * error.value:.0f} %{'' if error.known else ' (no published run: that of other chips)'}"
-        for name, error in errors.items()
-    ]
+    within = " or ".join(errors_sentence(each, phase) for phase, each in errors.items())
     return (
-        "Cannot tell: the difference is within the model's error on step times of published training runs "
-        f"({', '.join(listed)}; the two of a pair added in quadrature). Errors of prices"
-        f"{' and of serving' if serving else ''} are not in it. A share counts the scenarios of the sweep, all "
-        "alike: it is no probability."
+        f"Cannot tell: the difference is within {within}, the two of a pair added in quadrature. {MEAN} "
+        "Errors of prices are not in it. A share counts the scenarios of the sweep, all alike: it is no probability."
     )
 
 

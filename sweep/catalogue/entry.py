@@ -15,10 +15,25 @@ Value = float | int | str | None
 
 
 @dataclass(frozen=True, slots=True)
+class Displaced:
+    """A fact that holds ``value`` [``unit``] together with an alternative that counts what the fact counts, too.
+
+    ``si`` is the same in the model's unit.
+    """
+
+    name: str
+    value: float
+    unit: str
+    si: float
+
+
+@dataclass(frozen=True, slots=True)
 class Alternative:
     """Another published value of the same fact; ``si`` is in the model's unit (None when the fact is no quantity).
 
     ``restates`` marks the same report in another unit or currency: it is shown, but is no other value of the fact.
+    ``displaced`` are the facts that must be set with it, or something would be counted twice: a rate of failures of all
+    causes leaves none for single parts.
     """
 
     value: float | int | str
@@ -29,6 +44,7 @@ class Alternative:
     note: str
     si: Value = None
     restates: bool = False
+    displaced: tuple[Displaced, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +13,7 @@ from models.coefficients import priors
 from models.quantities import Quantity, quantities
 from models.transformer import Transformer
 from sweep.catalogue import fast_yaml
-from sweep.catalogue.entry import Alternative, Entry, Fact, Value
+from sweep.catalogue.entry import Alternative, Displaced, Entry, Fact, Value
 from sweep.catalogue.schema import (
     SHAPE_FIELDS,
     AlternativeText,
@@ -29,7 +29,7 @@ from sweep.catalogue.training import Training
 from sweep.countries import country_fault
 from sweep.errors import Problem, StudyError, nearest
 from sweep.money import Rates, exchanged, foreign, is_money
-from sweep.units import UnitError
+from sweep.units import UnitError, convert
 from sweep.yaml_source import Path_, Source, dotted
 
 LITERAL = re.compile(r"\d[\d_.]*(?:[eE][-+]?\d+)?(?:\s*[A-Za-z]+(?:/[A-Za-z]+)*)?")
@@ -232,6 +232,7 @@ def _fact(text: FactText, path: Path_, file: _File, quantity: Quantity | None) -
         _alternative(item, (*path, "alternatives", index), file, quantity)
         for index, item in enumerate(text.alternatives)
     )
+    _check_distinct(text, alternatives, path, file)
     return Fact(
         value=text.value,
         unit=text.unit,
@@ -258,7 +259,37 @@ def _alternative(text: AlternativeText, path: Path_, file: _File, quantity: Quan
         note=text.note,
         si=_si(text.value, text.unit, path, file, quantity),
         restates=text.restates,
+        displaced=_displaced(text.displaced, (*path, "with"), file),
     )
+
+
+def _displaced(given: Mapping[str, float | str], path: Path_, file: _File) -> tuple[Displaced, ...]:
+    """Return the facts that an alternative sets beside its own; a bare number is in the unit of the table."""
+    found = []
+    for name, value in given.items():
+        quantity = quantities().get(name)
+        if quantity is None or not quantity.is_input or quantity.dtype != "float" or quantity.structural:
+            names = [row.name for row in quantities().values() if row.is_input and row.dtype == "float"]
+            file.fault((*path, name), "is no number that the model takes" + nearest(name, names))
+            continue
+        try:
+            human = convert(value, quantity.unit)
+        except UnitError as error:
+            file.fault((*path, name), f"has the wrong unit: {error}; write it in {quantity.unit or 'no unit'}")
+            continue
+        si = _number(human, quantity.unit, (*path, name), file, quantity)
+        if isinstance(si, (int, float)):
+            found.append(Displaced(name, human, quantity.unit, float(si)))
+    return tuple(found)
+
+
+def _check_distinct(text: FactText, alternatives: Sequence[Alternative], path: Path_, file: _File) -> None:
+    """Note alternatives that set other facts and have a value that the fact has without: a draw tells them by value."""
+    values = [text.value, *(each.value for each in alternatives)]
+    for index, each in enumerate(alternatives):
+        if each.displaced and values.count(each.value) > 1:
+            where = (*path, "alternatives", index)
+            file.fault(where, f"sets other facts with it and needs a value of its own; {each.value} is there twice")
 
 
 def _si(value: Any, unit: str, path: Path_, file: _File, quantity: Quantity | None) -> Value:

@@ -41,7 +41,10 @@ class Strict(BaseModel):
 
 
 class AlternativeText(Strict):
-    """Another published value of a fact, as written; ``restates``: it is the fact's own report in another unit."""
+    """Another published value of a fact, as written.
+
+    ``restates``: it is the fact's own report in another unit; ``with`` are other facts that it takes the place of.
+    """
 
     value: Any
     unit: str = ""
@@ -50,6 +53,7 @@ class AlternativeText(Strict):
     confidence: Confidence
     note: str = ""
     restates: bool = False
+    displaced: Mapping[str, Number | str] = Field(default_factory=dict, alias="with")
 
 
 class FactText(Strict):
@@ -181,7 +185,7 @@ def _sentence(kind: str, path: tuple[str | int, ...], details: ErrorDetails) -> 
 
 def _allowed(kind: str, path: tuple[str | int, ...]) -> Iterable[str]:
     if "alternatives" in path:
-        return AlternativeText.model_fields
+        return (each.alias or name for name, each in AlternativeText.model_fields.items())
     if path[0] == "training":
         return TrainingText.model_fields
     return SCHEMAS[kind].model_fields if len(path) == 1 else FactText.model_fields

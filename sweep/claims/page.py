@@ -10,7 +10,8 @@ from sweep.catalogue import Catalogue
 from sweep.cite.sources import identified
 from sweep.claims import text
 from sweep.claims.choices import RULE
-from sweep.claims.judge import Judged, judge
+from sweep.claims.judge import Figure, Judged, judge
+from sweep.claims.questions import SYSTEMS, Questions
 from sweep.claims.ratios import RatioFound, ratios
 from sweep.claims.read import Article, read_articles
 from sweep.claims.side_by_side import side_by_side
@@ -22,12 +23,11 @@ WRITTEN = "<!-- Written by `python -m sweep.claims.page`; change the source, not
 
 HOW = """\
 Every figure is computed when this page is written: formulas in [configs/claims/](../configs/claims/) over facts of the
-catalogue and results of the model, each of one design in [configs/claims/runs/](../configs/claims/runs/).
-`supernode claims ID` prints a claim with its formulas, values and their sources; `supernode explain FILE --design 0`
-takes a run apart. "Claimed" is the article's number, or how its words are read. A result of the model carries the error
-of its step times: {errors}; no verdict rests on a smaller difference."""
-SYSTEMS = ("cloudmatrix384", "gb200-nvl72")
-
+catalogue and results of the model: of one design in [configs/claims/runs/](../configs/claims/runs/), which
+`supernode explain FILE --design 0` takes apart, or of the designs that `supernode compare` takes below.
+`supernode claims ID` prints a claim with its formulas, values and their sources. "Claimed" is the article's number, or
+how its words are read. A result of the model carries the mean error of its step times: {errors}; no verdict rests
+on a smaller difference. If errors are normal, about four in ten are larger than the mean."""
 COLUMNS = ("id", "claim", "verdict", "figures", "what would have to be true", "sources")
 
 
@@ -81,13 +81,21 @@ def articles_page(
 def answer(articles: Sequence[Article], known: dict[str, Judged]) -> str:
     """Return the answer of the page, its numbers from the claims."""
     each = [f"{article.short}, {text.counts([known[claim.id] for claim in article.claims])}" for article in articles]
-    low, high = (f"{100 * (value - 1):.0f}" for value in _bounds(known["S0-10"], 0))
+    compute = known["S0-10"]
+    tool, _, analyst = (_more(figure) for figure in compute.parts[0].figures)
+    slide = _more(compute.parts[1].figures[0])
     return (
         "What the articles say of the size, memory, power and price of CloudMatrix 384 holds, at least on some "
         "published basis; what they say of its makers, its chip and its density does not. "
-        f"By claim: {'; '.join(each)}. The best-known figure, 67 percent more compute than GB200 NVL72, is {low} to "
-        f"{high} percent by what is published; exactly it needs another chip ({text.holds_if(known['S0-10'])})."
+        f"By claim: {'; '.join(each)}. The best-known figure, 67 percent more compute than GB200 NVL72, is {tool} "
+        f"percent by Huawei's own modelling tool, and {analyst} to {slide} percent at the 780 TFLOP/s of a 910C that "
+        "SemiAnalysis gives or the 300 PFLOP/s of the system on Huawei's slide."
     )
+
+
+def _more(figure: Figure) -> str:
+    """Return by how much a ratio is above one [%]."""
+    return f"{100 * (float(figure.value) - 1):.0f}"
 
 
 def points(known: dict[str, Judged]) -> list[str]:
@@ -99,7 +107,8 @@ def points(known: dict[str, Judged]) -> list[str]:
         f"billion parameters trains {_value(beats, 5)} times as fast on one system as on the other (model).",
         "What it takes": f"{_range(power, 0)} times the power, {_range(power, 1)} times per peak FLOP; "
         f"{_range(price, 1)} times the price per peak FLOP; {_value(cost, 0)} times the cost of training "
-        f"Llama-3.1-405B within 90 days, and with free power still {_value(cost, 1)} times (model).",
+        f"Llama-3.1-405B within 90 days, both in bf16 ({_value(cost, 3)} times in each chip's best format), and with "
+        f"free power still {_value(cost, 1)} times (model).",
         "The 910B": f"384 of them make {_range(older, 0)} PFLOP/s, not 300; it would take {_needed(older, 1)} of them.",
         "Forty data centres": "No source names them. Forty supernodes in one place train the compute of GPT-4 in "
         f"{_value(fleet, 1)} days, at forty sites in {_range(fleet, 2)} days by the links between them, one in "
@@ -159,9 +168,11 @@ def _sentence(words: str) -> str:
 def page_now() -> str:
     """Return the page as catalogue and model have it now."""
     articles, catalogue = read_articles(), Catalogue.load()
-    values = Values(catalogue)
+    questions = Questions()
+    compared = side_by_side(questions)
+    values = Values(catalogue, questions)
     judged = [judge(claim, values) for article in articles for claim in article.claims]
-    return articles_page(articles, judged, ratios(values), _how(catalogue), side_by_side(SYSTEMS))
+    return articles_page(articles, judged, ratios(values), _how(catalogue), compared)
 
 
 def _how(catalogue: Catalogue) -> str:

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
-from sweep.compare import Case, Comparison, compare
+from sweep.claims.questions import QUESTIONS, Question, Questions
+from sweep.compare import Case, Comparison
 from sweep.compare.inputs import BreakEven
 from sweep.compare.text import conflicts_sentence, error_sentence, heading, verdict_sentence
 from sweep.text import Table, markdown, number
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A comparison: the words of its command behind the systems, the workload and the basis."""
-
-    command: str
-    workload: Mapping[str, Any]
-    basis: Mapping[str, Any]
-
-
-QUESTIONS: Final = (
-    Question("--deadline '90 d'", {"train": "llama-3.1-405b"}, {"deadline": "90 d"}),
-    Question(
-        "--deadline '90 d' --precision bf16", {"train": "llama-3.1-405b", "precision": "bf16"}, {"deadline": "90 d"}
-    ),
-    Question("--power '20 MW'", {"train": "llama-3.1-405b"}, {"power": "20 MW"}),
-    Question(
-        "--serve deepseek-r1 --tpot '50 ms' --power '20 MW'",
-        {"serve": "deepseek-r1", "time_per_output_token_limit": "50 ms"},
-        {"power": "20 MW"},
-    ),
-)
-"""Both systems at home: a deadline in the best format of each chip and in one, and what a site can do."""
 
 INTRODUCTION: Final = """\
 Sums of peaks say little about what a run or an answer costs. Below, both systems do the same work, each at home: in
@@ -43,14 +19,11 @@ it. Break-evens are solved, not read off a grid: both costs agree there to 1e-9.
 ASKED: Final = ("power_price", "chip_price", "staff_multiplier", "utilisation", "import_tariff")
 
 
-def side_by_side(systems: Sequence[str]) -> list[str]:
-    """Return the lines of the section; they take half a minute."""
-    found = [
-        compare(systems, question.workload, question.basis, regions=["own"], alternatives=True)
-        for question in QUESTIONS
-    ]
+def side_by_side(questions: Questions) -> list[str]:
+    """Return the lines of the section; computing all comparisons takes half a minute."""
     parts = ["## Side by side", "", INTRODUCTION, ""]
-    for question, comparison in zip(QUESTIONS, found, strict=True):
+    for name, question in QUESTIONS.items():
+        comparison = questions.comparison(name)
         for case in comparison.cases:
             parts += [*_case(question, comparison, case), ""]
     return parts[:-1]
@@ -61,15 +34,16 @@ def _case(question: Question, comparison: Comparison, case: Case) -> Iterator[st
     title = heading(case.workload, case.phase, case.basis.name, case.basis.text, case.place)
     formats = ", ".join(f"{name} in {word}" for name, word in zip(case.systems, case.precisions, strict=True))
     pair = case.pairs[0]
-    yield f"### {title[0].upper()}{title[1:]}"
+    same = f"; both in {case.precisions[0]}" if len(set(case.precisions)) == 1 else ""
+    yield f"### {title[0].upper()}{title[1:]}{same}"
     yield ""
-    yield f"`supernode compare {' '.join(case.systems)} {question.command} --region own --alternatives`"
+    yield f"`{question.command} --alternatives`"
     yield ""
     words = [verdict_sentence(pair.verdict, case.phase)]
     if pair.alternatives is not None:
         words.append(conflicts_sentence(pair.verdict, pair.alternatives))
     words.append(f"Number formats: {formats}.")
-    words.append(error_sentence(comparison.errors, serving=case.phase == "serve", alternatives=True))
+    words.append(error_sentence(comparison.errors[case.phase], case.phase, alternatives=True))
     yield " ".join(words)
     yield ""
     table = Table("", ("input", "of", "now>", "costs are equal at", "else"))

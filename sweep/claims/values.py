@@ -1,9 +1,10 @@
 """What the names in the formulas of the claims stand for: facts of the catalogue, and results of single designs.
 
-A name is a fact, ``systems.gb200-nvl72.peak_fp8`` (kind, entry, fact; ``as W`` or ``as count`` behind it where the fact
-counts in words such as W/GPU), a link of an entry, ``systems.cloudmatrix384.chip``, or a result,
-``run one-gb200-nvl72 it_power``: of a study of one design in ``configs/claims/runs``, which ``supernode explain`` takes
-apart.
+A name is a fact, ``systems.gb200-nvl72.peak_fp8`` (kind, entry, fact, or kind, entry, section, fact; ``as W`` or ``as
+count`` behind it where the fact counts in words such as W/GPU), a link of an entry, ``systems.cloudmatrix384.chip``, or
+a result: ``run one-gb200-nvl72 it_power`` is of a study of one design in ``configs/claims/runs``, which ``supernode
+explain`` takes apart, ``compare training-bf16 gb200-nvl72 cost_to_train`` of the design that stands for a system in a
+comparison.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from models.quantities import quantities
-from sweep.catalogue import KINDS, Alternative, Catalogue, Fact
+from sweep.catalogue import KINDS, Alternative, Catalogue, Entry, Fact
+from sweep.claims.questions import QUESTIONS, Questions
 from sweep.claims.read import claims_folder, read_names
 from sweep.dimensions import dimension_of
 from sweep.errors import StudyError, nearest
@@ -47,10 +49,19 @@ class Value:
 
 
 class Values:
-    """The values of all names, each looked up, or computed, when a formula asks for it."""
+    """The values of all names, each looked up, or computed, when a formula asks for it.
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    Parameters
+    ----------
+    catalogue
+        Where facts are from.
+    questions
+        Comparisons that are computed once for whoever asks, of the same catalogue.
+    """
+
+    def __init__(self, catalogue: Catalogue, questions: Questions | None = None) -> None:
         self.catalogue = catalogue
+        self._questions = questions or Questions()
         self._written, self._file = read_names()
         self._known: dict[str, Value] = {}
         self._runs: dict[str, Explanation] = {}
@@ -76,21 +87,38 @@ class Values:
         words = text.split()
         if words[0] == "run" and len(words) == 3:
             return self._result(name, words[1], words[2])
+        if words[0] == "compare" and len(words) == 4:
+            return self._compared(name, *words[1:])
         kind, _, rest = words[0].partition(".")
         entry, _, fact = rest.rpartition(".")
         if kind not in KINDS or not entry or len(words) not in (1, 3):
-            raise StudyError.at(f"{text!r} is no value; write systems.NAME.FACT or run NAME METRIC", self._file, name)
+            raise StudyError.at(
+                f"{text!r} is no value; write systems.NAME.FACT, run NAME METRIC or compare NAME SYSTEM METRIC",
+                self._file,
+                name,
+            )
         unit = words[2].removesuffix(COUNT) if len(words) == 3 and words[1] == "as" else None
         return self._fact(name, kind, entry, fact, unit)
 
     def _fact(self, name: str, kind: str, entry: str, fact: str, unit: str | None) -> Value:
-        found = self.catalogue.entry(kind, entry)
+        base, _, section = entry.rpartition(".") if entry not in self.catalogue.names(kind) else (entry, "", "")
+        found = self.catalogue.entry(kind, base or entry)
+        if base and section:
+            return self._of_section(name, found, section, fact, unit)
         if fact in found.links:
             return Value(name, found.links[fact], TEXT, found.links[fact], found.title, found.file)
         facts = dict(found.facts) | {key: each for key, each in found.published.items() if key not in found.facts}
         if fact not in facts:
             raise StudyError.at(f"{kind} {entry} has no {fact}{nearest(fact, facts)}", self._file, name)
         return self._of_fact(name, fact, facts[fact], unit)
+
+    def _of_section(self, name: str, entry: Entry, section: str, key: str, unit: str | None) -> Value:
+        facts = entry.sections.get(section, {})
+        if key not in facts:
+            known = [f"{part}.{each}" for part, found in entry.sections.items() for each in found]
+            there = f"{section}.{key}"
+            raise StudyError.at(f"{entry.kind} {entry.name} has no {there}{nearest(there, known)}", self._file, name)
+        return self._of_fact(name, key, facts[key], unit)
 
     def _of_fact(self, name: str, key: str, fact: Fact, unit: str | None) -> Value:
         alternatives: dict[float, Value] = {}
@@ -119,6 +147,16 @@ class Values:
             return value * rate * (factor(unit, si_unit) if unit else 1.0), si_unit
         except UnitError as error:
             raise StudyError.at(f"{key}: {error}; write the unit to read it in: {key} as W", self._file) from error
+
+    def _compared(self, name: str, question: str, system: str, metric: str) -> Value:
+        design = self._questions.design(question, system)
+        if metric not in design.values:
+            raise StudyError.at(f"{question} has no result {metric}{nearest(metric, design.values)}", self._file, name)
+        number, row = design.number(metric), quantities()[metric]
+        if number is None:
+            raise StudyError.at(f"{metric} is not known", QUESTIONS[question].command)
+        si, printed = number * factor(row.unit, row.si_unit), with_unit(number, row.unit)
+        return Value(name, si, row.si_unit, printed, "the model", QUESTIONS[question].command, "derived")
 
     def _result(self, name: str, run: str, metric: str) -> Value:
         chain = self._chain(run)

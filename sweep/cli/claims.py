@@ -35,9 +35,10 @@ def claims(*, ids: tuple[str, ...], verdict: tuple[str, ...], ratios: bool, rule
         return
     if ratios and (ids or verdict):
         raise click.UsageError("--ratios shows one table; leave IDS and --verdict away")
+    from sweep.claims.questions import Questions  # noqa: PLC0415
     from sweep.claims.values import Values  # noqa: PLC0415 - NumPy, pydantic, pint
 
-    values = Values(settings().load_catalogue())
+    values = Values(settings().load_catalogue(), Questions(settings().catalogue))
     if ratios:
         _ratios(values, as_json=as_json)
     else:

@@ -152,8 +152,8 @@ def _print(found: Comparison, *, alternatives: bool) -> None:
             answer()
         _case(case, found)
     answer()
-    serving = any(phase == "serve" for _, phase in phases)
-    answer(text.wrapped(text.error_sentence(found.errors, serving=serving, alternatives=alternatives)))
+    for phase, errors in found.errors.items():
+        answer(text.wrapped(text.error_sentence(errors, phase, alternatives=alternatives)))
     for phase in dict.fromkeys(phase for _, phase in phases):
         answer(text.wrapped(text.reading_sentences(phase)))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from models.quantities import quantities
-from sweep.catalogue import Entry, Fact
+from sweep.catalogue import Alternative, Entry, Fact
 from sweep.catalogue.training import taken
 from sweep.text import Table, number, with_unit
 from sweep.units import factor
@@ -132,7 +132,7 @@ def _fact_table(title: str, facts: Mapping[str, Fact]) -> Table:
         table.rows.append((name, _value(fact), _words(fact.confidence), fact.date, fact.source, _note(fact)))
         for other in fact.alternatives:
             value = with_unit(other.value, other.unit)
-            confidence, note = _words(other.confidence), _one_line(other.note)
+            confidence, note = _words(other.confidence), "; ".join(_alternative_words(other))
             table.rows.append(
                 ("  same" if other.restates else "  or", value, confidence, other.date, other.source, note)
             )
@@ -149,6 +149,14 @@ def _value(fact: Fact) -> str:
 def _note(fact: Fact) -> str:
     formula = [f"= {_one_line(fact.formula)}"] if fact.formula is not None else []
     return "; ".join([*formula, *([_one_line(fact.note)] if fact.note else [])])
+
+
+def _alternative_words(other: Alternative) -> Iterator[str]:
+    """Yield the note of an alternative, and the facts that it takes the place of."""
+    if other.note:
+        yield _one_line(other.note)
+    if other.displaced:
+        yield "with " + ", ".join(f"{_words(each.name)} {with_unit(each.value, each.unit)}" for each in other.displaced)
 
 
 def _words(text: str) -> str:

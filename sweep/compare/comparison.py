@@ -60,10 +60,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was compared, and every case: workloads x bases x places."""
+    """What was compared, and every case: workloads x bases x places; ``errors`` are the model's by phase and system."""
 
     opened: Opened
-    errors: Mapping[str, ModelError]
+    errors: Mapping[str, Mapping[str, ModelError]]
     cases: tuple[Case, ...]
 
     @property
@@ -127,14 +127,26 @@ def compare(
 def compared(opened: Opened, *, alternatives: bool, progress: Progress | None = None) -> Comparison:
     """Return the comparison of a checked request; ``progress`` is told of every step."""
     tell = progress or (lambda _: None)
-    errors = {system: model_error(opened.catalogue, system) for system in opened.systems}
+    workloads = _machines(opened)
+    errors = {
+        phase: {system: model_error(opened.catalogue, system, phase) for system in opened.systems}
+        for phase in dict.fromkeys(phase for _, phase in workloads)
+    }
     cases = [
-        _case(opened, machines, basis, place, errors, tell, alternatives=alternatives)
-        for machines, phase in _machines(opened)
+        _case(opened, machines, basis, place, errors[phase], tell, alternatives=alternatives)
+        for machines, phase in workloads
         for basis in _bases(opened, phase)
         for place in opened.regions
     ]
     return Comparison(opened, errors, tuple(cases))
+
+
+def designs(opened: Opened) -> tuple[Design | None, ...]:
+    """Return the designs of the first case of a checked request, in the order of the systems, and nothing else."""
+    machines, phase = _machines(opened)[0]
+    basis, place = _bases(opened, phase)[0], opened.regions[0]
+    sides = [Side(each, place, counts_for(each, place, basis, number), basis) for number, each in enumerate(machines)]
+    return tuple(design_of(side) for side in sides)
 
 
 def _machines(opened: Opened) -> list[tuple[list[Machine], str]]:

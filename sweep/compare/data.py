@@ -18,7 +18,10 @@ def plain_comparison(comparison: Comparison) -> dict[str, Any]:
     names = {name for case in comparison.cases for design in case.designs if design for name in design.values}
     return {
         "systems": list(comparison.systems),
-        "model_error": {name: asdict(error) for name, error in comparison.errors.items()},
+        "model_error": {
+            phase: {name: asdict(error) for name, error in errors.items()}
+            for phase, errors in comparison.errors.items()
+        },
         "cases": [_case(case) for case in comparison.cases],
         "units": {name: row.unit for name, row in quantities().items() if name in names},
     }

@@ -25,7 +25,7 @@ LEAST = 0.01
 """Least answer that is listed: an input that moves the ratio by a hundredth of its own change does not decide."""
 FACTORS = np.geomspace(1 / 8, 8, 25)
 """By what an input that changes the performance is multiplied in search of the turn."""
-LEFT_OUT = {"step_time_error", "software_date"}
+LEFT_OUT = {"step_time_error", "token_time_error", "software_date"}
 """Inputs that describe the model and not the machine."""
 
 

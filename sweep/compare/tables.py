@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from models.quantities import quantities
-from sweep.answer.text import words
+from sweep.answer.text import WIDTH, words
 from sweep.compare.alternatives import Alternative, Alternatives
 from sweep.compare.break_even import Crossing
 from sweep.compare.comparison import Case, Pair
 from sweep.compare.deciding import Deciding
 from sweep.compare.design import Design
 from sweep.compare.inputs import BreakEven
-from sweep.text import Table, number
+from sweep.text import Table, number, with_unit
 
 DIGITS = 4
 MOST = 12
@@ -208,8 +209,19 @@ def alternatives_table(pair: Pair, conflicts: Alternatives) -> Table | None:
     for each in ranked[:MOST]:
         table.rows.append(_alternative_row(each))
     left = len(ranked) - MOST
-    table.note = f"{left} more that move it less: --json." if left > 0 else ""
+    lines = [f"{left} more that move it less: --json."] if left > 0 else []
+    lines += [_displaced(each) for each in ranked[:MOST] if each.displaced]
+    table.note = "\n".join(lines)
     return table if ranked else None
+
+
+def _displaced(each: Alternative) -> str:
+    """Return which facts an alternative takes the place of."""
+    others = ", ".join(
+        f"{words(name)} {with_unit(value, quantities()[name].unit)}" for name, value in each.displaced.items()
+    )
+    said = f"{words(each.name)} {with_unit(each.value, each.unit)} is taken with {others}."
+    return textwrap.fill(said, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def _alternative_row(each: Alternative) -> tuple[str, ...]:

@@ -6,12 +6,12 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from sweep.answer.errors import ModelError
+from sweep.answer.errors import MEAN, ModelError, errors_sentence
 from sweep.answer.text import WIDTH
-from sweep.compare.alternatives import Alternatives, Corner
+from sweep.compare.alternatives import Alternative, Alternatives, Corner
 from sweep.compare.design import Design
 from sweep.compare.verdict import Verdict
-from sweep.text import number
+from sweep.text import number, with_unit
 
 PHASES = {"train": "training", "serve": "serving"}
 TOKENS = {"train": "per trained token", "serve": "per generated token"}
@@ -71,15 +71,22 @@ def verdict_sentence(verdict: Verdict, phase: str = "train") -> str:
     dearer, cheaper = (first, other) if verdict.ratio >= 1 else (other, first)
     times, low, high = verdict.ratio, verdict.low, verdict.high
     if verdict.ratio < 1:
-        times, low, high = 1 / times, 1 / high, 1 / low
+        times, low, high = 1 / times, 1 / high, 1 / low if low else math.inf
     if times == 1:
         return f"{first} and {other} cost the same {TOKENS[phase]}."
     if math.isinf(verdict.error):
         return f"{_costs(dearer, cheaper, times, phase)}, but the model's error is known for no chip: cannot tell."
-    interval = f"{low:.2f} to {high:.2f} times"
+    interval = _interval(low, high)
     if verdict.winner is None:
         return f"Cannot tell: {_costs(dearer, cheaper, times, phase)}, and what is unsure leaves {interval}."
     return f"{cheaper} is cheaper: {_costs(dearer, cheaper, times, phase)} ({interval} with what is unsure)."
+
+
+def _interval(low: float, high: float) -> str:
+    """Return an interval of ratios; it is open where a published value leaves one system without a design."""
+    if math.isfinite(high):
+        return f"{low:.2f} to {high:.2f} times" if low else f"up to {high:.2f} times, open below"
+    return f"{low:.2f} times and more, open above" if low else "any ratio"
 
 
 def _costs(dearer: str, cheaper: str, times: float, phase: str) -> str:
@@ -116,44 +123,58 @@ def export_sentences(designs: Mapping[str, Design], countries: Mapping[str, str]
 def conflicts_sentence(verdict: Verdict, conflicts: Alternatives) -> str:
     """Return whether the verdict survives the published conflicts."""
     first, other = verdict.first, verdict.other
-    if not conflicts.alone:
+    if not conflicts.moving:
         return "No fact that decides this comparison has another published value."
     cheaper = other if verdict.ratio > 1 else first
     alone = f"one of them alone makes {cheaper} the dearer" if conflicts.turned else "none of them alone turns it"
     corners = "; ".join(
-        f"with all that favour {favoured}, {_corner(corner, first, other)}"
+        f"with all that favour {favoured}{_without(corner)}, {_corner(corner, first, other)}"
         for favoured, corner in zip((first, other), conflicts.corners, strict=True)
     )
     together = "survives" if conflicts.survives else "does not survive"
     return (
-        f"Published conflicts, {len(conflicts.alone)} other values of facts: {alone}. Together: {corners}."
-        f" That {cheaper} is cheaper {together} both."
+        f"Published conflicts, {len(conflicts.moving)} other values of facts that move the ratio by more than 0.1 %:"
+        f" {alone}. {_open(conflicts)}Together: {corners}. That {cheaper} is cheaper {together} both."
     )
 
 
+def _open(conflicts: Alternatives) -> str:
+    """Return which values leave a system without a design, and so an end of the interval open."""
+    said = [
+        f"with {_valued(each)}, {' and '.join(each.missing)} {'has' if len(each.missing) == 1 else 'have'} no design"
+        for each in conflicts.alone
+        if each.missing
+    ]
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]} within the limit. " if text else ""
+
+
+def _without(corner: Corner) -> str:
+    """Return which conflicts are left out of a corner, and why."""
+    left = [_valued(each) for each in corner.left_out]
+    return f" (without {' and '.join(left)}: beside the rest, neither has a design within the limit)" if left else ""
+
+
+def _valued(each: Alternative) -> str:
+    return f"{each.name.replace('_', ' ')} {with_unit(each.value, each.unit)}"
+
+
 def _corner(corner: Corner, first: str, other: str) -> str:
-    if len(corner.missing) > 1:
-        return "neither has a design within the limit"
     if corner.missing:
         return f"{corner.missing[0]} has no design within the limit"
     return f"{first} costs {corner.ratio:.2f} times as much as {other}"
 
 
-def error_sentence(errors: Mapping[str, ModelError], *, serving: bool, alternatives: bool) -> str:
-    """Return what is taken to be unsure."""
+def error_sentence(errors: Mapping[str, ModelError], phase: str, *, alternatives: bool) -> str:
+    """Return what is taken to be unsure in one phase."""
     if any(math.isinf(error.value) for error in errors.values()):
         return "The model's error is known for no chip."
-    listed = ", ".join(
-        f"{name} {100 * error.value:.0f} %{'' if error.known else ' (no published run of its chip: taken from others)'}"
-        for name, error in errors.items()
-    )
     spread = (
         " and the spread of the published conflicts, all in quadrature; one cannot tell where that leaves either"
         if alternatives
         else "; one cannot tell where that leaves either. Prices are taken as they are (--alternatives tries others)"
     )
-    serve = " Its error in serving is not known and not in it." if serving else ""
-    return f"Unsure is the model's error on step times of published training runs ({listed}){spread}.{serve}"
+    return f"Unsure is {errors_sentence(errors, phase)}{spread}. {MEAN}"
 
 
 def reading_sentences(phase: str) -> str:

@@ -15,7 +15,8 @@ class Verdict:
 
     ``ratio`` is first over other, NaN unless both have a design. ``error`` is the model's on it [fraction], infinite
     where unknown; ``low`` and ``high`` are what it and, where they were tried, the published conflicts leave of the
-    ratio. ``winner`` is the cheaper system, or the only one with a design; None when that cannot be told.
+    ratio: 0 and infinite where a published value leaves one system without a design. ``winner`` is the cheaper system,
+    or the only one with a design; None when that cannot be told.
     """
 
     first: str

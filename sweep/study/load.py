@@ -263,7 +263,7 @@ class _Loading:
                 self.faults.add(("keep",), "'draws' needs uncertain inputs; see docs/uncertainty.md")
             return None
         systems = tuple(dict.fromkeys(system for layout in layouts for system in systems_of(layout.shared)))
-        known = Known(tuple(roles), tuple(self.file.derive), facts, systems, trains="train" in phases)
+        known = Known(tuple(roles), tuple(self.file.derive), facts, systems, phases)
         reader = UncertainReader(self.faults, vocabulary_of(self.catalogue), self.catalogue, known)
         return reader.read(section, self.file.seed, "draws" if raw else "quantiles")
 

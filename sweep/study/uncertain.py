@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from models.quantities import Quantity, quantities
@@ -34,14 +34,15 @@ ALTERNATIVES = "alternatives"
 class Known:
     """What the rest of the study says, as far as uncertain inputs must fit to it.
 
-    ``axes`` and ``derived`` are the quantities that the study sweeps or derives, ``systems`` those it compares.
+    ``axes`` and ``derived`` are the quantities that the study sweeps or derives, ``systems`` those it compares,
+    ``phases`` train, serve or both.
     """
 
     axes: Collection[str]
     derived: Collection[str]
     facts: Sequence[Constant]
     systems: Sequence[str]
-    trains: bool
+    phases: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class _Drawn:
     marginal: Marginal
     nominal: float
     text: str
+    displaced: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,9 @@ class UncertainReader:
             return None
         label = f"{system}.{name}" if system else name
         systems = (system,) if system else ()
+        where = self.faults.where(path)
         return UncertainInput(
-            name, label, drawn.marginal, drawn.nominal, entry.times, systems, self.faults.where(path), drawn.text
+            name, label, drawn.marginal, drawn.nominal, entry.times, systems, where, drawn.text, drawn.displaced
         )
 
     def _unfit(self, quantity: Quantity, system: str, *, times: bool) -> str:
@@ -125,24 +128,24 @@ class UncertainReader:
         return "is set under facts as well; keep one, or multiply it with times: true" if fixed and not times else ""
 
     def _model_errors(self, stated: Collection[str]) -> list[UncertainInput]:
-        """Return one factor on the step time per chip: what published runs say of the error of the model.
+        """Return one factor on times per chip: what published runs and measurements say of the error of the model.
 
-        Systems of one chip share their factor: its error is mostly that of the chip's kernels and libraries.
+        Systems of one chip share their factor: its error is mostly that of the chip's kernels and libraries. A study
+        that trains and serves has one factor for both, with the larger error.
         """
         from sweep.answer.errors import model_error  # noqa: PLC0415 - the answer imports studies
 
-        if not self.known.trains:
-            return []
         by_chip: dict[str, list[str]] = {}
         for system in self.known.systems:
             if system not in stated:
                 by_chip.setdefault(self.catalogue.entry("systems", system).links["chip"], []).append(system)
         found = []
         for chip, systems in by_chip.items():
-            error = model_error(self.catalogue, systems[0])
+            errors = [model_error(self.catalogue, systems[0], phase) for phase in sorted(self.known.phases)]
+            error = max(errors, key=lambda each: each.value)
             if not math.isfinite(error.value) or error.value == 0:
                 continue
-            source = "published runs of the chip" if error.known else "other chips; no run on this one is published"
+            source = "published runs of the chip" if error.known else "other chips; too little of this one is published"
             found.append(
                 UncertainInput(
                     FACTOR,
@@ -279,13 +282,31 @@ class _DistributionReader:
         facts = self.reader.catalogue.facts(self.system)
         fact = facts.get(name)
         options = _published(fact) if fact is not None else []
-        if len(options) < 2:
+        if fact is None or len(options) < 2:
             having = [other for other, found in facts.items() if other in quantities() and len(_published(found)) > 1]
             why = f"the catalogue has no alternatives for {name} of {self.system}"
             self._note(path, f"{why}{nearest(name, having)}")
             return None
-        values = [value * factor(self.quantity.si_unit, self.quantity.unit) for value in options]
-        return self._weighted(values, weights, values[0])
+        scale = factor(self.quantity.si_unit, self.quantity.unit)
+        values = [value * scale for value in options]
+        drawn = self._weighted(values, weights, values[0])
+        return None if drawn is None else self._with_displaced(drawn, fact, scale)
+
+    def _with_displaced(self, drawn: _Drawn, fact: Resolved, scale: float) -> _Drawn | None:
+        """Return a choice among alternatives with the facts that some of them take the place of."""
+        found = [
+            (float(each.si) * scale, tuple((other.name, other.value) for other in each.displaced))
+            for each in fact.fact.others
+            if each.displaced and isinstance(each.si, int | float)
+        ]
+        known = self.reader.known
+        stated = {each.name for each in known.facts if each.system in {"", self.system}}
+        for name in dict.fromkeys(name for _, others in found for name, _ in others):
+            if name in stated or name in known.axes or name in known.derived:
+                message = f"an alternative of {self.quantity.name} takes the place of {name}, which this study sets too"
+                self._note((*self.path, "choice"), f"{message}; list the numbers instead")
+                return None
+        return replace(drawn, displaced=tuple(found))
 
     def _weighted(self, values: Sequence[float], weights: Sequence[float], nominal: float | None) -> _Drawn | None:
         path = (*self.path, "weights")

@@ -33,7 +33,8 @@ class UncertainInput:
     ``marginal`` gives values in the unit of the quantity table; with ``times`` they multiply each system's own figure.
     ``nominal`` is the value at which single numbers are computed: most likely (triangular, choice), mean (normal,
     uniform), median (lognormal); for a choice among alternatives the value that the catalogue takes. ``where`` is
-    ``file:line``, ``text`` the distribution as people write it.
+    ``file:line``, ``text`` the distribution as people write it. ``displaced`` are values of it that take the place of
+    other facts: each with those facts and what they are then [unit of the table].
     """
 
     name: str
@@ -44,6 +45,7 @@ class UncertainInput:
     systems: tuple[str, ...] = ()
     where: str = ""
     text: str = ""
+    displaced: tuple[tuple[float, tuple[tuple[str, float], ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

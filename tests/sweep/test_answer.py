@@ -232,11 +232,13 @@ class Errors:
 
 def test_an_unknown_error_is_the_largest_known_one_and_never_zero():
     catalogue = Errors(a=0.05, b=0.3, c=None)
-    assert (model_error(catalogue, "a").value, model_error(catalogue, "a").known) == (0.05, True)
-    assert (model_error(catalogue, "c").value, model_error(catalogue, "c").known) == (0.3, False)
-    assert model_error(Errors(a=None), "a").value == math.inf
-    assert not model_error(Errors(taken=0.2), "taken").known
-    assert joint(model_error(catalogue, "a"), model_error(catalogue, "b")) == pytest.approx(math.hypot(0.05, 0.3))
+    assert (model_error(catalogue, "a", "train").value, model_error(catalogue, "a", "train").known) == (0.05, True)
+    assert (model_error(catalogue, "c", "train").value, model_error(catalogue, "c", "train").known) == (0.3, False)
+    assert model_error(Errors(a=None), "a", "train").value == math.inf
+    assert not model_error(Errors(taken=0.2), "taken", "train").known
+    assert joint(model_error(catalogue, "a", "train"), model_error(catalogue, "b", "train")) == pytest.approx(
+        math.hypot(0.05, 0.3)
+    )
 
 
 @pytest.mark.parametrize(
@@ -257,9 +259,11 @@ def test_a_best_design_far_below_the_common_limit_is_remarked_on():
 
 
 def test_an_error_taken_from_other_chips_says_so():
-    said = error_note({"a": ModelError(0.1, known=True), "b": ModelError(0.2, known=False)}, serving=True)
-    assert "a 10 %, b 20 % (no published run: that of other chips)" in said
-    assert "and of serving are not in it" in said
+    errors = {"a": ModelError(0.1, known=True), "b": ModelError(0.2, known=False)}
+    said = error_note({"train": errors, "serve": {"a": ModelError(0.3, known=True)}})
+    assert "training runs (a 10 %, b 20 % (too little published of its chip: from others))" in said
+    assert "or the model's mean error on published times per output token (a 30 %)" in said
+    assert "about four in ten ratios are off by more" in said
 
 
 def test_being_done_early_is_no_fault():

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from sweep.catalogue import Catalogue
 from sweep.claims.judge import Judged, PartFound, judge, verdict_of
-from sweep.claims.read import Claim, Claimed, Part, read_claims
+from sweep.claims.page import answer
+from sweep.claims.questions import QUESTIONS, SYSTEMS, Questions
+from sweep.claims.read import Claim, Claimed, Part, read_articles, read_claims
 from sweep.claims.values import Values
 from sweep.cli.app import cli
+from sweep.compare import compare
 from sweep.errors import StudyError
 
 VALUES = Values(Catalogue.load())
@@ -59,6 +63,20 @@ def test_sixty_seven_percent_needs_781_tflops_per_chip() -> None:
     assert judged("S0-10").verdict == "ambiguous"
 
 
+def test_the_published_300_pflops_bear_sixty_seven_percent_out() -> None:
+    """300 / 180 on Huawei's slide; by the tolerance of the claim the 780 TFLOP/s of SemiAnalysis do, too."""
+    assert numbers("S0-10", 1) == pytest.approx([300 / 180, 288.8 / 180])
+    assert [figure.holds for figure in part("S0-10", 1).figures] == [True, False]
+    assert [figure.holds for figure in part("S0-10", 0).figures] == [False, False, True]
+
+
+def test_the_page_says_by_whose_peak() -> None:
+    said = answer(read_articles(), {name: judged(name) for name in read_claims()})
+    assert "is 51 percent by Huawei's own modelling tool, and 66 to 67 percent at the 780 TFLOP/s of a 910C" in said
+    assert "the 300 PFLOP/s of the system on Huawei's slide" in said
+    assert "another chip" not in said
+
+
 def test_three_hundred_petaflops_of_the_910b_need_848_chips() -> None:
     """300,000 / 353.9 = 847.7; 384 of them make 135.9 PFLOP/s in bf16 and 144.4 in fp16."""
     assert numbers("S3-10", 0) == pytest.approx([135.8976, 144.384])
@@ -76,7 +94,7 @@ def test_three_hundred_petaflops_of_the_910b_need_848_chips() -> None:
         ("S0-14", 1, [112]),
         ("S0-15", 0, [5376]),
         ("S0-15", 1, [6912]),
-        ("S0-18", 0, [3.8578, 4.1379, 4.2377, 4.6615, 3.4483]),
+        ("S0-18", 0, [3.8578, 4.1379, 4.1022, 4.4981, 3.4483]),
         ("S0-24", 1, [1.6426, 1.8102, 1.2320, 1.3576]),
         ("S3-03", 0, [271.795, 288.768, 299.52]),
         ("S3-23", 1, [61.056]),
@@ -111,6 +129,31 @@ def test_no_power_price_makes_the_chinese_run_the_cheaper_one() -> None:
     needed = part("S0-22", 2).needed
     assert needed is not None
     assert needed.value is None
+
+
+def test_at_the_price_it_pays_the_run_costs_what_it_costs() -> None:
+    """0.056 USD/kWh, subsidised for domestic chips: solving for the price starts from today's cost, idle power paid."""
+    needed = part("S0-22", 2).needed
+    assert needed is not None
+    assert needed.now == pytest.approx(0.056)
+    assert numbers("S0-22", 2) == [pytest.approx(numbers("S0-22", 0)[0], rel=1e-9)]
+
+
+def test_electricity_in_western_china_is_subsidised_for_domestic_chips_alone() -> None:
+    """559.378 kW x 1.2 x 8,760 h x 0.056 USD/kWh = 0.3293 MUSD; 145 kW at 0.088 are 0.1341; 8.2 MUSD the set."""
+    assert numbers("S0-19", 0) == [pytest.approx(0.32929, rel=1e-4)]
+    assert numbers("S0-19", 1) == [pytest.approx(0.13413, rel=1e-4)]
+    assert numbers("S0-19", 2) == pytest.approx([2.4550, 2.1944, 3.8578], rel=1e-4)
+    assert numbers("S0-19", 3) == [pytest.approx(4.0157, rel=1e-4)]
+
+
+def test_a_section_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"x": "regions.china-west.domestic.power_prise", "y": "regions.china-wst.domestic.power_price"}
+    monkeypatch.setattr("sweep.claims.values.read_names", lambda: (names, "values.yaml"))
+    with pytest.raises(StudyError, match=r"did you mean domestic\.power_price"):
+        Values(Catalogue.load()).value("x")
+    with pytest.raises(StudyError, match="did you mean china-west"):
+        Values(Catalogue.load()).value("y")
 
 
 def test_forty_sites_train_gpt4_where_the_links_allow() -> None:
@@ -228,3 +271,37 @@ def test_wrong_command_lines_are_one_sentence_and_exit_2(arguments: tuple[str, .
     result = CliRunner().invoke(cli, ["claims", *arguments])
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_the_headline_is_what_the_command_compares() -> None:
+    """Both in bf16 and each chip in its best format: the designs of ``supernode compare``, not points of a grid."""
+    for name, cost, energy in (("training-bf16", ("S0-22", 0), ("S0-18", 2)), ("training", ("S0-22", 3), ("S0-18", 3))):
+        question = QUESTIONS[name]
+        (case,) = compare(SYSTEMS, question.workload, question.basis, regions=["own"]).cases
+        first, other = case.designs
+        assert first is not None
+        assert other is not None
+        assert numbers(*cost) == [pytest.approx(case.pairs[0].verdict.ratio, rel=1e-9)]
+        used = [design.number("energy_to_train") for design in (first, other)]
+        assert numbers(*energy) == [pytest.approx(float(used[0] or 0) / float(used[1] or 1), rel=1e-9)]
+        assert set(case.precisions) == ({"bf16"} if name == "training-bf16" else {"bf16", "fp8"})
+
+
+def test_a_comparison_that_was_made_as_a_whole_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    cases = [SimpleNamespace(designs=("one", "two"))]
+    monkeypatch.setattr(Questions, "_opened", lambda _, name: made.append(name) or name)
+    monkeypatch.setattr("sweep.compare.comparison.compared", lambda *_, **__: SimpleNamespace(cases=cases))
+    questions = Questions()
+    assert questions.comparison("site") is questions.comparison("site")
+    assert questions.design("site", SYSTEMS[1]) == "two"
+    assert made == ["site"]
+
+
+@pytest.mark.parametrize(
+    ("question", "system", "message"),
+    [("trainin", SYSTEMS[0], "there is no comparison trainin"), ("site", "gb200", "gb200 is not compared")],
+)
+def test_a_comparison_that_is_not_there_is_one_sentence(question: str, system: str, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        Questions().design(question, system)

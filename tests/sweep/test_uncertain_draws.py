@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from sweep.answer.errors import MEAN
 from sweep.errors import StudyError
 from sweep.space import Range, Triangular
 from sweep.uncertain import Uncertain, UncertainInput
@@ -84,6 +85,14 @@ def test_a_choice_takes_each_option_as_often_as_its_weight():
 
 def test_an_option_without_weight_is_never_drawn():
     assert Weighted((1.0, 2.0, 3.0), (0.5, 0.5, 0.0)).quantile(np.array([0.0, 0.5, 1.0])).tolist() == [1.0, 2.0, 2.0]
+
+
+def test_four_in_ten_normal_errors_are_larger_than_their_mean():
+    """What is said of a band of one mean error; factors drawn with that mean error leave it as often."""
+    assert 2 * stats.norm.sf(math.sqrt(2 / math.pi)) == pytest.approx(0.425, abs=5e-4)
+    drawn = uncertain(an_input("a", Gaussian(1.0, sigma_of_error(0.14), log=True))).drawn(0, DRAWS)["a"]
+    assert np.mean(np.abs(np.log(drawn)) > math.log1p(0.14)) == pytest.approx(0.45, abs=0.02)
+    assert "four in ten" in MEAN
 
 
 @pytest.mark.parametrize("error", [0.0, 0.0356, 0.133, 0.5, 3.0])

@@ -46,13 +46,13 @@ def test_a_report_in_two_currencies_is_drawn_once(tmp_path):
 
 
 def test_alternatives_are_those_of_the_catalogue_and_its_own_figure_is_nominal(tmp_path):
-    found = inputs_of(tmp_path, "cloudmatrix384: {system_power: {choice: alternatives, weights: [0.4, 0.3, 0.2, 0.1]}}")
+    found = inputs_of(tmp_path, "cloudmatrix384: {system_power: {choice: alternatives, weights: [0.5, 0.3, 0.2]}}")
     power = found["cloudmatrix384.system_power"]
     fact = catalogue().entry("systems", "cloudmatrix384").facts["system_power"]
     published = [float(fact.value), *(float(each.value) for each in fact.alternatives)]
     assert power.marginal.options == tuple(sorted(published))
     weights = dict(zip(power.marginal.options, power.marginal.weights, strict=True))
-    assert [weights[value] for value in published] == [0.4, 0.3, 0.2, 0.1]
+    assert [weights[value] for value in published] == [0.5, 0.3, 0.2]
     assert power.nominal == fact.value
 
 
@@ -68,7 +68,7 @@ def test_the_error_of_the_model_is_drawn_unless_the_study_says_otherwise(tmp_pat
     found = load_text(tmp_path, STUDY).uncertain
     error = found.of("gb200-nvl72")["step_time_factor"]
     assert error.label == "model_error.gb200"
-    assert error.marginal.spread == sigma_of_error(model_error(catalogue(), "gb200-nvl72").value)
+    assert error.marginal.spread == sigma_of_error(model_error(catalogue(), "gb200-nvl72", "train").value)
     without = load_text(tmp_path, STUDY.replace("draws: 300", "draws: 300\n  model_error: false")).uncertain
     assert "step_time_factor" not in without.of("gb200-nvl72")
 
@@ -76,6 +76,27 @@ def test_the_error_of_the_model_is_drawn_unless_the_study_says_otherwise(tmp_pat
 def test_systems_of_one_chip_share_the_error_of_the_model(tmp_path):
     study, _ = with_twin(tmp_path, STUDY)
     assert study.uncertain.of("twin")["step_time_factor"] is study.uncertain.of("gb200-nvl72")["step_time_factor"]
+
+
+SERVE = """\
+study: small-serving
+workload: {serve: llama-3-70b, precision: bf16}
+levers: {system: [cloudmatrix384, gb200-nvl72], domains: [1]}
+uncertain: {draws: 10}
+"""
+
+
+def test_serving_has_its_own_error_of_the_model(tmp_path):
+    """A model error alone is enough to draw; a study that trains as well has the larger of the two."""
+    both = SERVE.replace("{serve: llama-3-70b, precision: bf16}", "[{serve: llama-3-70b}, {train: llama-3-70b}]")
+    for text, phases in ((SERVE, ["serve"]), (both, ["serve", "train"])):
+        found = load_text(tmp_path, text).uncertain.of("cloudmatrix384")["step_time_factor"]
+        error = max(model_error(catalogue(), "cloudmatrix384", phase).value for phase in phases)
+        assert found.marginal.spread == sigma_of_error(error)
+    assert (
+        model_error(catalogue(), "gb200-nvl72", "serve").value
+        == catalogue().facts("gb200-nvl72")["token_time_error"].value
+    )
 
 
 def test_a_study_states_its_own_error_of_the_model(tmp_path):
@@ -144,7 +165,7 @@ def test_a_row_per_draw_is_an_axis_of_the_space(tmp_path):
         (
             INPUT + "cloudmatrix384: {system_power: {choice: alternatives, weights: [0.5, 0.5]}}\n",
             "system_power.weights",
-            "one weight for each of 559.378, 600, 500, 777.6 kW: 4, not 2",
+            "one weight for each of 559.378, 600, 500 kW: 3, not 2",
         ),
         (
             INPUT + "staff_cost: {choice: [1, 2], weights: [0.5, 0.6], unit: USD/kW/yr}\n",
