@@ -27,8 +27,8 @@ uncertain:
   draws: 20000
   model_error: false
   inputs:
-    cloudmatrix384: {chip_price: {normal: {mean: 110, sd: 8}}}
-    gb200-nvl72: {chip_price: {normal: {mean: 100, sd: 6}}}
+    cloudmatrix384: {chip_price: {normal: {mean: 110, sd: 8}, unit: USD}}
+    gb200-nvl72: {chip_price: {normal: {mean: 100, sd: 6}, unit: USD}}
 """
 )
 MEANS, SPREADS, DRAWS = (110.0, 100.0), (8.0, 6.0), 20_000
