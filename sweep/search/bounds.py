@@ -9,8 +9,9 @@ backward; the head, attention, vector work, messages, bubbles, gradients and the
 recomputation). In ``models.slot`` every product takes at least its FLOPs over ``matrix_rate`` (the overlap with memory
 and the penalty of its shape are factors of at least 1; grouped expert products run at most ``grouped_rate`` times
 faster), the fullest replica has at least its share of the batch, and the slowest stage at least its share of the
-layers. Everything that ``models.step`` adds is at least zero. So ``step_time >= batch x sequence x F / (ranks x rate)``
-with the ranks of all chips bought; a job makes no progress faster than without failures (``goodput <= 1``).
+layers. Everything that ``models.step`` adds is at least zero. So ``step_time >= f x batch x sequence x F / (ranks x
+rate)`` with the ranks of all chips bought and f the ``step_time_factor`` by which a study multiplies all times; a job
+makes no progress faster than without failures (``goodput <= 1``).
 
 **Energy.** Mean power is linear in the number of chips used, so it is least either with all of them or with none.
 
@@ -29,6 +30,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arithmetic import number_or
 from models.economics import economics_stage
 from models.evaluate import shape_of, size_stage
 from models.export_control import rules_stage
@@ -100,7 +102,8 @@ def training_rate(known: Known) -> Array:
     flops = passes * 2.0 * layer_matrix_weights(shape)
     ranks = number(known, "chips") * ranks_per_chip(known)
     faster = max(machine.coefficients.grouped_rate, 1.0)
-    return np.asarray(ranks * machine.matrix_rate[..., 0] * faster / flops)
+    slower = number_or(known, "step_time_factor", 1.0)
+    return np.asarray(ranks * machine.matrix_rate[..., 0] * faster / flops / slower)
 
 
 def optimistic(inputs: Known) -> tuple[dict[str, Any], dict[str, Any]]:

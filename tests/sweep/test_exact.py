@@ -132,6 +132,16 @@ def test_bounds_skip_cells_that_cannot_meet_a_limit(tmp_path):
     assert proof.skipped > proof.cells // 3
 
 
+def test_a_multiplier_of_times_is_in_the_bounds(tmp_path):
+    faster = TIGHT.replace("  oversubscription:", "  step_time_factor: [0.1, 4]\n  oversubscription:").replace("60 d", "12 d")
+    evaluator = evaluator_of(tmp_path, faster)
+    goals = goals_of(evaluator.study)
+    every = plain(evaluator, goals, "expected")
+    proof = enumerated(evaluator, goals, "expected", bounded=True)
+    assert 0 < sum(each.feasible for each in every) < len(every)
+    assert [each.score for each in proof.best] == [each.score for each in front(every, goals)]
+
+
 def test_a_known_design_lets_cells_be_skipped_and_is_not_lost(tmp_path):
     evaluator = evaluator_of(tmp_path, TIGHT)
     goals = goals_of(evaluator.study)
