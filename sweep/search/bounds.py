@@ -37,6 +37,7 @@ from models.export_control import rules_stage
 from models.fabric import fabric_stage
 from models.inputs import Known, integer, number, number_or_nan, text
 from models.power import power_stage
+from models.quantities import quantities
 from models.speeds import machine_of, ranks_per_chip
 from models.transformer import layer_matrix_weights
 from sweep.dataset.columns import Column
@@ -67,6 +68,9 @@ EXACT: Final = frozenset(
     )
 )
 """Metrics that do not depend on the time of a step nor on the chips used, beside those of size, rules and fabric."""
+
+SOLVED: Final = frozenset(name for name, row in quantities().items() if row.role == "solved")
+"""Parts of the mapping and the batch of decoding: inputs of the same name fix them in training, not in serving."""
 
 LEAST: Final = frozenset(
     (
@@ -109,18 +113,19 @@ def training_rate(known: Known) -> Array:
 def optimistic(inputs: Known) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the inputs with the least, and with the largest, value that each metric can take [SI].
 
-    Metrics without a bound are absent from both.
+    Metrics without a bound are absent from both. A value that stands in both, as one object, is known beforehand. What
+    the model may solve anew is not, even where a study writes it: in serving, chips used and parallel ranks.
     """
     with np.errstate(all="ignore"):
         known = dict(inputs)
         for stage in (size_stage, rules_stage, fabric_stage):
             known |= stage(known)
-        before = known.keys()
+        sure = {name: value for name, value in known.items() if name not in SOLVED}
         if text(known, "phase") != "train":
             known |= {"chips_used": known["chips"]}
             spent = power_stage(known)
             spent |= economics_stage(known | spent)
-            exact = {name: known[name] for name in before} | {name: spent[name] for name in EXACT if name in spent}
+            exact = sure | {name: spent[name] for name in EXACT if name in spent}
             return exact, exact
         rate = training_rate(known)
         each = rate / known["chips"]
@@ -130,7 +135,7 @@ def optimistic(inputs: Known) -> tuple[dict[str, Any], dict[str, Any]]:
         tokens = integer(known, "global_batch") * integer(known, "sequence_length")
         reached["step_time"] = tokens / rate
         ends = [_spent(known | reached | {"chips_used": used}) for used in (known["chips"], 0 * known["chips"])]
-        exact = dict(known) | {name: ends[0][name] for name in EXACT}
+        exact = sure | {name: ends[0][name] for name in EXACT}
         low = {name: np.minimum(ends[0][name], ends[1][name]) for name in LEAST if name in ends[0]}
         low |= {name: reached[name] for name in ("step_time", "time_to_train")}
     return exact | low, exact | {name: reached[name] for name in MOST}
