@@ -15,8 +15,9 @@ makes no progress faster than without failures (``goodput <= 1``).
 
 **Energy.** Mean power is linear in the number of chips used, so it is least either with all of them or with none.
 
-**Costs** rise with time and energy, so both bounds together bound them. In serving no time is bounded: costs have no
-bound there, and only limits on what is known beforehand skip cells.
+**Costs** rise with time and energy, so both bounds together bound them. Where a year pays (duties that give more than
+the price back), a longer run may cost less: the cost of a run and of a token has no bound then. In serving no time is
+bounded: costs have no bound there, and only limits on what is known beforehand skip cells.
 
 ``SLACK`` takes the rounding of 32-bit columns and of the sums in another order.
 """
@@ -138,7 +139,18 @@ def optimistic(inputs: Known) -> tuple[dict[str, Any], dict[str, Any]]:
         exact = sure | {name: ends[0][name] for name in EXACT}
         low = {name: np.minimum(ends[0][name], ends[1][name]) for name in LEAST if name in ends[0]}
         low |= {name: reached[name] for name in ("step_time", "time_to_train")}
+        low |= _unless_paid(low)
     return exact | low, exact | {name: reached[name] for name in MOST}
+
+
+def _unless_paid(low: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the bounds on what a cost of a year and a time make together, NaN where that cost may be below zero."""
+    pairs = {
+        "cost_to_train": "annual_cost",
+        "cost_per_token": "annual_cost",
+        "energy_cost_to_train": "annual_energy_cost",
+    }
+    return {name: np.where(low[year] < 0, np.nan, low[name]) for name, year in pairs.items()}
 
 
 def _spent(known: Known) -> dict[str, Any]:

@@ -146,3 +146,13 @@ def test_no_values_of_many_inputs_together_pass_the_bounds(bases, job):
             inputs[name] = float(random.choice(changed)) if np.ndim(changed) else changed
         feasible += assert_no_design_passes_its_bounds(inputs)
     assert feasible > 5
+
+
+@pytest.mark.parametrize("tariff", [-1.0, -0.6])
+def test_a_year_that_pays_leaves_the_cost_of_a_run_without_a_bound(bases, tariff):
+    paid = {"import_tariff": -1.0, "server_tariff": tariff, "network_tariff": tariff, "chip_price": 1e6}
+    inputs = bases["train"] | paid
+    assert_no_design_passes_its_bounds(inputs)
+    low, _ = optimistic(inputs)
+    assert np.isnan(low["cost_to_train"])
+    assert np.isfinite(low["time_to_train"])
