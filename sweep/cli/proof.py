@@ -182,7 +182,8 @@ def _price_table(prices: tuple[Price, ...], result: SearchResult) -> Table:
     columns = (
         "limit",
         "gives way to>",
-        f"{goal} then{f' [{unit}]' if unit else ''}>",
+        f"{goal} now{f' [{unit}]' if unit else ''}>",
+        f"then{f' [{unit}]' if unit else ''}>",
         "better by>",
         "per unit>",
         "how",
@@ -195,12 +196,15 @@ def _price_table(prices: tuple[Price, ...], result: SearchResult) -> Table:
             (
                 limit.text,
                 f"{number(limit.relaxed, 5)} {limit.unit}".strip(),
+                number(price.now.score.values[0], 5),
                 number(price.best.score.values[0], 5),
                 f"{100 * price.share:.3g} %",
                 per,
-                "enumerated" if price.exact else "refined locally: at least",
+                price.how,
             )
         )
+    if any(price.how == "estimate" for price in prices):
+        table.note = "estimate: the difference of two local optima, each refined from the best design; --verify proves"
     return table
 
 
@@ -256,10 +260,11 @@ def _price_data(price: Price, result: SearchResult) -> dict[str, Any]:
         "value": limit.limit,
         "relaxed": limit.relaxed,
         "unit": limit.unit,
+        "goal_now": price.now.score.values[0],
         "goal": price.best.score.values[0],
         "saving": price.saving,
         "saving_share": price.share,
         "saving_per_unit": price.per_unit,
-        "exact": price.exact,
+        "how": price.how,
         "levers": result.levers.values(price.best.point),
     }

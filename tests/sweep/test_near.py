@@ -131,11 +131,31 @@ def test_the_price_of_a_limit_is_what_brute_force_gains(evaluator, tmp_path):
     assert gain > 0
     assert power.saving == pytest.approx(gain)
     assert power.per_unit == pytest.approx(gain / 0.88)  # MW
-    assert power.exact
+    assert power.how == "enumerated"
     assert time.saving == 0
     (local, _) = prices(evaluator, goals, "expected", best, exact=False, seconds=60)
-    assert not local.exact
+    assert local.how == "estimate"
     assert 0 <= local.saving <= power.saving * (1 + 1e-12)
+
+
+def test_a_limit_is_not_paid_for_what_refinement_gains_without_it(evaluator):
+    goals, found = goals_of(evaluator.study), {each.point: each for each in every(evaluator)}
+    optimum = min((each for each in found.values() if each.feasible), key=lambda each: each.score.values)
+    beside = [found[point] for point in single(evaluator.levers, optimum.point) if found[point].feasible]
+    worse = max(beside, key=lambda each: each.score.values)
+    assert worse.score.values > optimum.score.values
+    exact, _ = prices(evaluator, goals, "expected", optimum, exact=True, seconds=60)
+    local, _ = prices(evaluator, goals, "expected", worse, exact=False, seconds=60)
+    assert local.now.score == optimum.score
+    assert local.saving == pytest.approx(exact.saving)
+
+
+def test_a_price_is_a_least_one_where_the_relaxed_study_ran_out_of_time(evaluator):
+    goals = goals_of(evaluator.study)
+    optimum = min((each for each in every(evaluator) if each.feasible), key=lambda each: each.score.values)
+    power, _ = prices(evaluator, goals, "expected", optimum, exact=True, seconds=1e-9)
+    assert power.how == "at least"
+    assert power.now == optimum
 
 
 def test_limits_are_read_in_the_units_of_their_quantities(tmp_path):
