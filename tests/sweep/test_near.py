@@ -147,7 +147,7 @@ def test_a_limit_is_not_paid_for_what_refinement_gains_without_it(evaluator):
     exact, _ = prices(evaluator, goals, "expected", optimum, exact=True, seconds=60)
     local, _ = prices(evaluator, goals, "expected", worse, exact=False, seconds=60)
     assert local.now.score == optimum.score
-    assert local.saving == pytest.approx(exact.saving)
+    assert local.saving <= exact.saving * (1 + 1e-12) < worse.score.values[0] - local.best.score.values[0]
 
 
 def test_a_price_is_a_least_one_where_the_relaxed_study_ran_out_of_time(evaluator):
