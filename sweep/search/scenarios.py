@@ -27,10 +27,14 @@ MOST_SHOWN = 12
 
 @dataclass(frozen=True)
 class Scenario:
-    """The place on every scenario axis, by the offset of its block and the names of the axis."""
+    """The place on every scenario axis, by the offset of its block and the names of the axis.
+
+    ``names`` are the quantities that the user named; the others are nominal.
+    """
 
     text: str
     places: Mapping[tuple[int, tuple[str, ...]], int]
+    names: frozenset[str] = frozenset()
 
     def point(self, block: Block, axis: Axis, levers: LeverSpace) -> Axis:
         """Return a scenario axis with the one point of this scenario; a lever axis as it is."""
@@ -52,7 +56,7 @@ def named(text: str, levers: LeverSpace) -> Scenario:
     for name in wanted:
         if name not in known:
             raise StudyError.at(f"{name} is no scenario of this study{nearest(name, known)}", OPTION)
-    return Scenario(text, {(block.offset, axis.names): _place(axis, wanted) for block, axis in axes})
+    return Scenario(text, {(block.offset, axis.names): _place(axis, wanted) for block, axis in axes}, frozenset(wanted))
 
 
 def _values(text: str) -> dict[str, str]:
