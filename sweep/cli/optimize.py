@@ -98,7 +98,32 @@ def _print(result: SearchResult, over: str) -> None:
         return
     title = "Best design" if len(result.goals) == 1 else "Designs that no other one beats in every goal"
     answer_table(_table(f"{title}: {_measure(result, over)}", result, result.best))
+    if result.task.scenario is not None:
+        answer()
+        answer(_scenario_note(result))
     print_checks(result, _table)
+
+
+def _scenario_note(result: SearchResult) -> str:
+    """Return the values of the one scenario that counts."""
+    from sweep.answer.text import nominal_note  # noqa: PLC0415 - NumPy
+    from sweep.search.scenarios import as_nominal  # noqa: PLC0415
+
+    task = result.task
+    assert task.scenario is not None
+    note = nominal_note(as_nominal(task.scenario, task.levers, task.catalogue), task.catalogue, break_even=False)
+    return note.replace("Nominal scenario", "Scenario", 1) if task.scenario.names else note
+
+
+def _scenario_data(result: SearchResult) -> dict[str, dict[str, Any]] | None:
+    """Return the values of the one scenario that counts, by system; None where there are several."""
+    from sweep.search.scenarios import as_nominal  # noqa: PLC0415 - NumPy
+
+    task = result.task
+    if task.scenario is None:
+        return None
+    found = as_nominal(task.scenario, task.levers, task.catalogue)
+    return {system: found.nominal(system) for system in found.axes}
 
 
 def _measure(result: SearchResult, over: str) -> str:
@@ -151,6 +176,7 @@ def _data(result: SearchResult, over: str) -> dict[str, Any]:
         "seed": result.task.options.seed,
         "over": over,
         "scenarios": max(result.scenarios),
+        "scenario": _scenario_data(result),
         "constraints": constraints_data(result),
         "best": _listed(result.best, result),
         "exact": None if result.exact is None else _listed(result.exact, result),

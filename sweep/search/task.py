@@ -116,7 +116,7 @@ class Task:
 
 def task_of(study: Study, catalogue: Catalogue, options: Options) -> Task:
     """Return what a search of a study is. Raises ``StudyError`` when it cannot be searched in this way."""
-    scenario = None if options.over in OVER_ALL else named(options.over, LeverSpace(study))
+    scenario = None if options.over in OVER_ALL else named(options.over, LeverSpace(study), catalogue)
     study = held_to_basis(study, scenario)
     goals, levers = goals_of(study), LeverSpace(study)
     kind = chosen(options.sampler, len(goals), levers)
@@ -131,7 +131,8 @@ def search_identity(task: Task, output: str | Path, trials: int) -> tuple[Manife
     manifest, _ = first_manifest(study, task.catalogue, output, None)
     start = task.start.digest if task.start is not None else ""
     held = "basis" if study.basis else ""
-    text = f"{manifest.run} {kind.name} {options.seed} {kind.batch} {options.over} {start} {held}".rstrip()
+    places = "" if task.scenario is None else sorted(task.scenario.places.items())
+    text = f"{manifest.run} {kind.name} {options.seed} {kind.batch} {options.over} {start} {held} {places}".rstrip()
     identity = "search-" + hashlib.sha256(text.encode()).hexdigest()[:12]
     kept = replace(
         manifest,
