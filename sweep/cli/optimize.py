@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sweep.cli.best import best_data, next_command, print_best, scenario_data
 from sweep.cli.find import RESULTS, find_run, find_study, study_argument
 from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.progress import Meter, State
@@ -85,45 +86,24 @@ def optimize(
         f"in {duration(result.seconds)}: {result.run.location}"
     )
     draw_curve(result, curve)
+    follow_up = next_command(result, study, changed=bool(overrides))
     if as_json:
-        answer_json(_data(result, over))
+        answer_json(_data(result, over) | {"next": follow_up})
     else:
-        _print(result, over)
+        _print(result, over, follow_up)
 
 
-def _print(result: SearchResult, over: str) -> None:
+def _print(result: SearchResult, over: str, follow_up: str | None) -> None:
     if not result.best:
         answer(closest(result))
         print_checks(result, _table)
         return
     title = "Best design" if len(result.goals) == 1 else "Designs that no other one beats in every goal"
     answer_table(_table(f"{title}: {_measure(result, over)}", result, result.best))
-    if result.task.scenario is not None:
-        answer()
-        answer(_scenario_note(result))
+    print_best(result)
     print_checks(result, _table)
-
-
-def _scenario_note(result: SearchResult) -> str:
-    """Return the values of the one scenario that counts."""
-    from sweep.answer.text import nominal_note  # noqa: PLC0415 - NumPy
-    from sweep.search.scenarios import as_nominal  # noqa: PLC0415
-
-    task = result.task
-    assert task.scenario is not None
-    note = nominal_note(as_nominal(task.scenario, task.levers, task.catalogue), task.catalogue, break_even=False)
-    return note.replace("Nominal scenario", "Scenario", 1) if task.scenario.names else note
-
-
-def _scenario_data(result: SearchResult) -> dict[str, dict[str, Any]] | None:
-    """Return the values of the one scenario that counts, by system; None where there are several."""
-    from sweep.search.scenarios import as_nominal  # noqa: PLC0415 - NumPy
-
-    task = result.task
-    if task.scenario is None:
-        return None
-    found = as_nominal(task.scenario, task.levers, task.catalogue)
-    return {system: found.nominal(system) for system in found.axes}
+    answer()
+    answer(f"Next: {follow_up}")
 
 
 def _measure(result: SearchResult, over: str) -> str:
@@ -141,11 +121,11 @@ def _table(title: str, result: SearchResult, found: tuple[Found, ...]) -> Table:
     rows = [result.levers.values(each.point) for each in found]
     names = list(dict.fromkeys(name for row in rows for name in row))
     goals = [f"{_headed(goal.name)}>" for goal in result.goals]
-    table = Table(title, (*goals, *(_headed(name) for name in names), "trial>"))
-    for each, row in zip(found, rows, strict=True):
+    table = Table(title, (*goals, *(_headed(name) for name in names), "design>", "trial>"))
+    for each, row, design in zip(found, rows, result.design_ids(found), strict=True):
         values = (number(value, 5) for value in each.score.values)
         levers = (number(row.get(name)) for name in names)
-        table.rows.append((*values, *levers, "" if each.trial is None else str(each.trial)))
+        table.rows.append((*values, *levers, str(design), "" if each.trial is None else str(each.trial)))
     return table
 
 
@@ -176,9 +156,10 @@ def _data(result: SearchResult, over: str) -> dict[str, Any]:
         "seed": result.task.options.seed,
         "over": over,
         "scenarios": max(result.scenarios),
-        "scenario": _scenario_data(result),
+        "scenario": scenario_data(result),
         "constraints": constraints_data(result),
         "best": _listed(result.best, result),
+        "detail": best_data(result),
         "exact": None if result.exact is None else _listed(result.exact, result),
         "regret": result.regret,
         "hypervolume_ratio": result.hypervolume_ratio,
@@ -191,8 +172,9 @@ def _listed(found: tuple[Found, ...], result: SearchResult) -> list[dict[str, An
     return [
         {
             "trial": each.trial,
+            "design": design,
             "levers": result.levers.values(each.point),
             "goals": dict(zip(names, each.score.values, strict=True)),
         }
-        for each in found
+        for each, design in zip(found, result.design_ids(found), strict=True)
     ]

@@ -7,9 +7,9 @@ told. The told trials are the memory of a search: run again, it goes on after it
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sweep.catalogue import Catalogue
@@ -20,8 +20,10 @@ from sweep.dataset.runs import Run, open_run
 from sweep.dataset.store import LocalStore, check_writable, open_store
 from sweep.engine.prepare import done_parts, prepare
 from sweep.errors import Interrupted, StudyError, SweepError
+from sweep.search.batch import Evaluator
 from sweep.search.checks import Checked, Checks, check
 from sweep.search.curves import Step, curve
+from sweep.search.details import Detail, design_ids, detail
 from sweep.search.exact import Found, front, hypervolume_ratio, regret
 from sweep.search.points import LeverSpace
 from sweep.search.scenarios import OPTION as OVER
@@ -49,6 +51,15 @@ class SearchResult:
     checked: Checked
     seconds: float
     spent: Mapping[str, float]
+    evaluator: Evaluator = field(repr=False)
+
+    def detail(self, found: Found) -> Detail:
+        """Return what stands behind a design: id, row and limits."""
+        return detail(self.task, self.evaluator, found)
+
+    def design_ids(self, found: Sequence[Found]) -> list[int]:
+        """Return the ids of some designs in the scenario that counts, or in the nominal one where several do."""
+        return design_ids(self.task, self.evaluator, found)
 
     @property
     def levers(self) -> LeverSpace:
@@ -160,4 +171,4 @@ def search(
     except KeyboardInterrupt as error:
         raise Interrupted(f"interrupted; run it again to go on with {location}") from error
     seconds = time.perf_counter() - started
-    return SearchResult(open_run(location), task, told.found, told.seconds, checked, seconds, work.spent)
+    return SearchResult(open_run(location), task, told.found, told.seconds, checked, seconds, work.spent, evaluator)
