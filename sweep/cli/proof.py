@@ -83,6 +83,14 @@ def print_checks(result: SearchResult, make_table: MakeTable) -> None:
     if checked.prices:
         answer()
         answer_table(_price_table(checked.prices, result))
+    if checked.unpriced:
+        answer()
+        answer(f"Not priced, as no number in it could give way: {'; '.join(checked.unpriced)}.")
+    elif checked.unpriced is not None and not checked.prices:
+        answer()
+        answer(
+            "No price of a limit: the study has none under require." if result.best else "No price without a design."
+        )
 
 
 def _print_proof(result: SearchResult, proof: Proof, make_table: MakeTable) -> None:
@@ -165,8 +173,12 @@ def _print_pace(result: SearchResult) -> None:
 
 def _print_near(result: SearchResult, make_table: MakeTable) -> None:
     checked = result.checked
+    from sweep.search.near import CANDIDATES  # noqa: PLC0415 - NumPy
+
     among = "all combinations" if checked.proof is not None and checked.proof.complete else "the designs tried"
-    title = f"Near-optimal designs, as different as possible: from {checked.near_designs:,} among {among}"
+    count = f"{'' if checked.near_counted else 'at least '}{checked.near_designs:,}"
+    count = f"the best {CANDIDATES:,} of {count}" if checked.near_designs > CANDIDATES else count
+    title = f"Near-optimal designs, as different as possible: from {count} among {among}"
     table = make_table(title, result, tuple(near.found for near in checked.near))
     table.columns = (*table.columns, "difference>")
     table.rows = [(*row, f"{near.distance:.2f}") for row, near in zip(table.rows, checked.near, strict=True)]
@@ -227,6 +239,7 @@ def checks_data(result: SearchResult) -> dict[str, Any]:
         "proof": None if proof is None else _proof_data(result, proof),
         "curve": [{"trials": at.trials, "seconds": at.seconds, "missing": at.missing} for at in result.curve],
         "near_designs": checked.near_designs,
+        "near_designs_are_all": checked.near_counted,
         "near": [
             {
                 "trial": near.found.trial,
@@ -237,6 +250,7 @@ def checks_data(result: SearchResult) -> dict[str, Any]:
             for near in checked.near
         ],
         "prices": [_price_data(price, result) for price in checked.prices],
+        "not_priced": list(checked.unpriced or ()),
     }
 
 

@@ -21,7 +21,7 @@ from sweep.dataset.store import LocalStore, check_writable, open_store
 from sweep.engine.prepare import done_parts, prepare
 from sweep.errors import Interrupted, StudyError, SweepError
 from sweep.search.batch import Evaluator
-from sweep.search.checks import Checked, Checks, check
+from sweep.search.checks import Checked, Checks, check, check_goals
 from sweep.search.curves import Step, curve
 from sweep.search.details import Detail, design_ids, detail
 from sweep.search.exact import Found, front, hypervolume_ratio, regret
@@ -151,6 +151,7 @@ def search(
     checks = replace(checks, verify=verify or checks.verify)
     if options.over == REGRET and checks != NO_CHECKS:
         raise StudyError.at("proofs, near-optimal designs and prices are not known for regrets; leave them out", OVER)
+    check_goals(checks, task.goals)
     require_designs(study, catalogue)
     manifest, location = search_identity(task, output, trials)
     store = open_store(location)
