@@ -32,13 +32,14 @@ def print_best(result: SearchResult) -> None:
 
 def _columns(result: SearchResult, found: Detail) -> Table:
     """Return the columns that the answer of a run shows of a design, as far as the study has them."""
-    from sweep.answer.text import METRICS, headed  # noqa: PLC0415 - NumPy
+    from sweep.answer.text import METRICS, words  # noqa: PLC0415 - NumPy
 
     several = result.task.scenario is None and max(result.scenarios) > 1
     table = Table(f"Design {found.design}{' in the nominal scenario' if several else ''}", ("metric", "value>"))
     names = dict.fromkeys((*METRICS, *(goal.name for goal in result.task.asked), *result.task.study.metrics))
     shown = [(name, found.row.get(name)) for name in names]
-    table.rows = [(headed(name), number(value, DIGITS)) for name, value in shown if value is not None]
+    heads = {name: words(name) + (f" [{unit}]" if (unit := unit_of(result, name)) else "") for name in names}
+    table.rows = [(heads[name], number(value, DIGITS)) for name, value in shown if value is not None]
     table.note = f"mapping: {found.row['mapping']}" if found.row.get("mapping") else ""
     return table
 
@@ -48,9 +49,16 @@ def _limits(result: SearchResult, found: Detail) -> Table:
     table = Table(title, ("limit", "value>", "to spare>"))
     for kept in found.limits:
         limit = kept.limit
+        unit = limit.unit or unit_of(result, limit.name)
         room = abs(limit.limit - kept.value) / abs(limit.limit) if limit.limit else 0.0
-        table.rows.append((limit.text, with_unit(number(kept.value, DIGITS), limit.unit), f"{100 * room:.3g} %"))
+        table.rows.append((limit.text, with_unit(number(kept.value, DIGITS), unit), f"{100 * room:.3g} %"))
     return table
+
+
+def unit_of(result: SearchResult, name: str) -> str:
+    """Return the unit of an output column; nothing for a pure number."""
+    column = result.column(name)
+    return column.unit if column is not None else ""
 
 
 def _scenario_note(result: SearchResult) -> str:
@@ -84,7 +92,12 @@ def best_data(result: SearchResult) -> dict[str, Any] | None:
         "design": found.design,
         "columns": dict(found.row),
         "limits": [
-            {"limit": kept.limit.text, "bound": kept.limit.limit, "value": kept.value, "unit": kept.limit.unit}
+            {
+                "limit": kept.limit.text,
+                "bound": kept.limit.limit,
+                "value": kept.value,
+                "unit": kept.limit.unit or unit_of(result, kept.limit.name),
+            }
             for kept in found.limits
         ],
     }

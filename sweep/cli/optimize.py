@@ -120,8 +120,8 @@ def _measure(result: SearchResult, over: str) -> str:
 def _table(title: str, result: SearchResult, found: tuple[Found, ...]) -> Table:
     rows = [result.levers.values(each.point) for each in found]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    goals = [f"{_headed(goal.name)}>" for goal in result.goals]
-    table = Table(title, (*goals, *(_headed(name) for name in names), "design>", "trial>"))
+    goals = [_headed(goal.name, result) for goal in result.goals]
+    table = Table(title, (*goals, *(_headed(name, result) for name in names), "design>", "trial>"))
     for each, row, design in zip(found, rows, result.design_ids(found), strict=True):
         values = (number(value, 5) for value in each.score.values)
         levers = (number(row.get(name)) for name in names)
@@ -129,19 +129,18 @@ def _table(title: str, result: SearchResult, found: tuple[Found, ...]) -> Table:
     return table
 
 
-def _headed(column: str) -> str:
-    """Return the head of a column: its name with the unit, or with ``x`` for a multiplier."""
-    from models.quantities import quantities  # noqa: PLC0415
-    from sweep.dataset.columns import TIMES  # noqa: PLC0415
-    from sweep.search.reference import REGRET  # noqa: PLC0415
+def _headed(name: str, result: SearchResult) -> str:
+    """Return the head of a column: its name with the unit, or with ``x`` for a multiplier; numbers to the right."""
+    from sweep.dataset.columns import TIMES  # noqa: PLC0415 - Arrow
+    from sweep.search.reference import REGRET  # noqa: PLC0415 - NumPy
 
-    if column.endswith(TIMES):
-        return f"{column.removesuffix(TIMES)} x>"
-    quantity = quantities().get(column)
-    if quantity is None:
-        return f"{column} [fraction]>" if column.endswith(REGRET) else column
-    name = f"{column} [{quantity.unit}]" if quantity.unit else column
-    return name if quantity.dtype == "text" or quantity.role == "metric" else f"{name}>"
+    if name.endswith(TIMES):
+        return f"{name.removesuffix(TIMES)} x>"
+    column = result.column(name)
+    if column is None:
+        return f"{name} [fraction]>" if name.endswith(REGRET) else name
+    head = f"{name} [{column.unit}]" if column.unit else name
+    return head if column.kind == "text" else f"{head}>"
 
 
 def _data(result: SearchResult, over: str) -> dict[str, Any]:

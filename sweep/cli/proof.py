@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sweep.cli.best import unit_of
 from sweep.cli.output import answer, answer_table
 from sweep.cli.settings import talk
 from sweep.text import Table, duration, number
@@ -187,10 +188,8 @@ def _print_near(result: SearchResult, make_table: MakeTable) -> None:
 
 
 def _price_table(prices: tuple[Price, ...], result: SearchResult) -> Table:
-    from models.quantities import quantities  # noqa: PLC0415
-
     goal = result.goals[0].name
-    unit = quantities()[goal].unit if goal in quantities() else ""
+    unit = unit_of(result, goal)
     columns = (
         "limit",
         "gives way to>",

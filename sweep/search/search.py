@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sweep.catalogue import Catalogue
 from sweep.counting import require_designs
+from sweep.dataset.columns import Column
 from sweep.dataset.layout import point_latest
 from sweep.dataset.lock import only_worker
 from sweep.dataset.runs import Run, open_run
@@ -52,6 +53,10 @@ class SearchResult:
     seconds: float
     spent: Mapping[str, float]
     evaluator: Evaluator = field(repr=False)
+
+    def column(self, name: str) -> Column | None:
+        """Return an output column; None for a regret, which is a fraction."""
+        return next((column for column in self.evaluator.columns if column.name == name), None)
 
     def detail(self, found: Found) -> Detail:
         """Return what stands behind a design: id, row and limits."""

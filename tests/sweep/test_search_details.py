@@ -80,3 +80,20 @@ def test_the_next_command_explains_the_design_that_was_found(tmp_path, capfd, op
     assert {name: choices[name.removesuffix("_times")] for name in found} == found
     assert data["detail"]["design"] == data["best"][0]["design"]
     assert data["detail"]["columns"]["power_price"] == choices["power_price"]
+
+
+@pytest.mark.parametrize(
+    ("more", "head"),
+    [
+        ("metrics: {gap: facility_power - 1 MW}\nobjective: {minimize: gap}\n", "gap [W]"),
+        ("objective: {minimize: cost_per_token_p95}\n" + "uncertain: {draws: 16, inputs: {staff_cost: {uniform: "
+         "[0.5, 1.5], times: true}}}\n", "cost_per_token_p95 [USD/Mtoken]"),
+    ],
+)  # fmt: skip
+def test_goals_that_are_no_quantity_have_the_unit_of_their_column(tmp_path, capfd, monkeypatch, more, head):
+    kept = LIMITED.replace("metrics: {power_per_chip: facility_power / chips}\n", "")
+    kept = kept.replace("objective: {minimize: cost_per_token}\n", "")
+    monkeypatch.setattr("test_search_details.LIMITED", kept + more)
+    out = said(tmp_path, capfd, "--prices")
+    assert out.splitlines()[1].strip().startswith(head)
+    assert f"{head.partition(' ')[0]} now {head.partition(' ')[2]}" in out
