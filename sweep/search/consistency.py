@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from sweep.search.cells import CellBlock
 from sweep.search.exact import Found
 from sweep.study import Objective
-
-if TYPE_CHECKING:
-    from sweep.search.enumeration import Proof
 
 Array = NDArray[np.float64]
 ROUNDING: Final = 1e-9
@@ -45,14 +42,9 @@ def check_bounds(
                 )
 
 
-def check_proof(proof: Proof, known: Sequence[Found], goals: Sequence[Objective]) -> None:
-    """Raise ``FalseProofError`` when a known feasible design is better than what an enumeration calls the best."""
-    if proof.complete:
-        standard = np.array([_signed(each, goals) for each in proof.best]).reshape(-1, len(goals))
-    elif proof.bound is not None:
-        standard = np.array([[proof.bound if goals[0].direction == "minimize" else -proof.bound]])
-    else:
-        return
+def check_best(best: Sequence[Found], known: Sequence[Found], goals: Sequence[Objective]) -> None:
+    """Raise ``FalseProofError`` when a known feasible design is better than the best of all designs."""
+    standard = np.array([_signed(each, goals) for each in best]).reshape(-1, len(goals))
     for each in known:
         value = _signed(each, goals)
         if not (standard <= value + ROUNDING * np.abs(value)).all(axis=1).any():
