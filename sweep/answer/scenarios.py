@@ -81,7 +81,7 @@ def scenarios_of(study: Study, catalogue: Catalogue) -> Scenarios:
     found: dict[tuple[str, tuple[str, ...]], dict[Point, None]] = {}
     for block in study.space.blocks:
         for axis in block.axes:
-            columns, points = _points(axis, study)
+            columns, points = scenario_points(axis, study)
             if len(points) > 1:
                 for system in systems_in(block):
                     found.setdefault((system, columns), {}).update(dict.fromkeys(points))
@@ -92,6 +92,38 @@ def scenarios_of(study: Study, catalogue: Catalogue) -> Scenarios:
         nominal = _nominal(columns, listed, _references(catalogue, own or systems[0]))
         axes[system].append(ScenarioAxis(columns, listed, own, nominal))
     return Scenarios({system: tuple(each) for system, each in axes.items()})
+
+
+def nominal_place(axis: Axis, block: Block, study: Study, catalogue: Catalogue) -> int:
+    """Return the nominal point of one scenario axis of a block, as ``scenarios_of`` has it; 0 among workloads."""
+    columns, points = scenario_points(axis, study)
+    if len(points) < 2:
+        return 0
+    system = owner_of(columns, block, study) or systems_of(study)[0]
+    nominal = _nominal(columns, points, _references(catalogue, system))
+    values = zip(*(axis.values(name.removesuffix(TIMES), 0, axis.size).tolist() for name in columns), strict=True)
+    return list(values).index(nominal)
+
+
+def owner_of(columns: Iterable[str], block: Block, study: Study) -> str:
+    """Return the system whose own an axis of a block is; empty for a common one."""
+    names = {name.removesuffix(TIMES) for name in columns}
+    return next((system for system in systems_in(block) if names & study.own.get(system, frozenset())), "")
+
+
+def scenario_points(axis: Axis, study: Study) -> tuple[tuple[str, ...], tuple[Point, ...]]:
+    """Return the scenario columns of an axis and their points; none for levers and for what tells workloads apart.
+
+    A point that an axis has twice is listed once.
+    """
+    names = [name for name in axis.names if study.roles.get(name) == "scenario"]
+    if not names or {"workload", "phase"} & set(axis.names):  # nor for draws, which are no scenarios
+        return (), ()
+    if isinstance(axis, SampleAxis):
+        return (axis.index,), tuple((place,) for place in range(axis.size))
+    columns = tuple(name + TIMES if name in axis.times else name for name in names)
+    values = [axis.values(name, 0, axis.size).tolist() for name in names]
+    return columns, tuple(dict.fromkeys(zip(*values, strict=True)))
 
 
 def systems_of(study: Study) -> list[str]:
@@ -105,18 +137,6 @@ def systems_in(block: Block) -> list[str]:
         return [str(block.constants["system"])]
     axis = next(axis for axis in block.axes if "system" in axis.names)
     return list(dict.fromkeys(axis.values("system", 0, axis.size).tolist()))
-
-
-def _points(axis: Axis, study: Study) -> tuple[tuple[str, ...], tuple[Point, ...]]:
-    """Return the scenario columns of an axis and their points; none for levers and for what tells workloads apart."""
-    names = [name for name in axis.names if study.roles.get(name) == "scenario"]
-    if not names or {"workload", "phase"} & set(axis.names):  # nor for draws, which are no scenarios
-        return (), ()
-    if isinstance(axis, SampleAxis):
-        return (axis.index,), tuple((place,) for place in range(axis.size))
-    columns = tuple(name + TIMES if name in axis.times else name for name in names)
-    values = [axis.values(name, 0, axis.size).tolist() for name in names]
-    return columns, tuple(dict.fromkeys(zip(*values, strict=True)))
 
 
 def _references(catalogue: Catalogue, system: str) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sweep.cli.best import best_data, next_command, print_best, scenario_data
 from sweep.cli.find import RESULTS, find_run, find_study, study_argument
 from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.progress import Meter, State
@@ -84,20 +85,24 @@ def optimize(
         f"in {duration(result.seconds)}: {result.run.location}"
     )
     draw_curve(result, curve)
+    follow_up = next_command(result, study, changed=bool(overrides))
     if as_json:
-        answer_json(_data(result, over))
+        answer_json(_data(result, over) | {"next": follow_up})
     else:
-        _print(result, over)
+        _print(result, over, follow_up)
 
 
-def _print(result: SearchResult, over: str) -> None:
+def _print(result: SearchResult, over: str, follow_up: str | None) -> None:
     if not result.best:
         answer(closest(result))
         print_checks(result, _table)
         return
     title = "Best design" if len(result.goals) == 1 else "Designs that no other one beats in every goal"
     answer_table(_table(f"{title}: {_measure(result, over)}", result, result.best))
+    print_best(result)
     print_checks(result, _table)
+    answer()
+    answer(f"Next: {follow_up}")
 
 
 def _measure(result: SearchResult, over: str) -> str:
@@ -114,28 +119,27 @@ def _measure(result: SearchResult, over: str) -> str:
 def _table(title: str, result: SearchResult, found: tuple[Found, ...]) -> Table:
     rows = [result.levers.values(each.point) for each in found]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    goals = [f"{_headed(goal.name)}>" for goal in result.goals]
-    table = Table(title, (*goals, *(_headed(name) for name in names), "trial>"))
-    for each, row in zip(found, rows, strict=True):
+    goals = [_headed(goal.name, result) for goal in result.goals]
+    table = Table(title, (*goals, *(_headed(name, result) for name in names), "design>", "trial>"))
+    for each, row, design in zip(found, rows, result.design_ids(found), strict=True):
         values = (number(value, 5) for value in each.score.values)
         levers = (number(row.get(name)) for name in names)
-        table.rows.append((*values, *levers, "" if each.trial is None else str(each.trial)))
+        table.rows.append((*values, *levers, str(design), "" if each.trial is None else str(each.trial)))
     return table
 
 
-def _headed(column: str) -> str:
-    """Return the head of a column: its name with the unit, or with ``x`` for a multiplier."""
-    from models.quantities import quantities  # noqa: PLC0415
-    from sweep.dataset.columns import TIMES  # noqa: PLC0415
-    from sweep.search.reference import REGRET  # noqa: PLC0415
+def _headed(name: str, result: SearchResult) -> str:
+    """Return the head of a column: its name with the unit, or with ``x`` for a multiplier; numbers to the right."""
+    from sweep.dataset.columns import TIMES  # noqa: PLC0415 - Arrow
+    from sweep.search.reference import REGRET  # noqa: PLC0415 - NumPy
 
-    if column.endswith(TIMES):
-        return f"{column.removesuffix(TIMES)} x>"
-    quantity = quantities().get(column)
-    if quantity is None:
-        return f"{column} [fraction]>" if column.endswith(REGRET) else column
-    name = f"{column} [{quantity.unit}]" if quantity.unit else column
-    return name if quantity.dtype == "text" or quantity.role == "metric" else f"{name}>"
+    if name.endswith(TIMES):
+        return f"{name.removesuffix(TIMES)} x>"
+    column = result.column(name)
+    if column is None:
+        return f"{name} [fraction]>" if name.endswith(REGRET) else name
+    head = f"{name} [{column.unit}]" if column.unit else name
+    return head if column.kind == "text" else f"{head}>"
 
 
 def _data(result: SearchResult, over: str) -> dict[str, Any]:
@@ -150,8 +154,10 @@ def _data(result: SearchResult, over: str) -> dict[str, Any]:
         "seed": result.task.options.seed,
         "over": over,
         "scenarios": max(result.scenarios),
+        "scenario": scenario_data(result),
         "constraints": constraints_data(result),
         "best": _listed(result.best, result),
+        "detail": best_data(result),
         "exact": None if result.exact is None else _listed(result.exact, result),
         "regret": result.regret,
         "hypervolume_ratio": result.hypervolume_ratio,
@@ -164,8 +170,9 @@ def _listed(found: tuple[Found, ...], result: SearchResult) -> list[dict[str, An
     return [
         {
             "trial": each.trial,
+            "design": design,
             "levers": result.levers.values(each.point),
             "goals": dict(zip(names, each.score.values, strict=True)),
         }
-        for each in found
+        for each, design in zip(found, result.design_ids(found), strict=True)
     ]

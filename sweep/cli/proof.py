@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sweep.cli.best import unit_of
 from sweep.cli.output import answer, answer_table
 from sweep.cli.settings import talk
 from sweep.text import Table, duration, number
@@ -83,6 +84,14 @@ def print_checks(result: SearchResult, make_table: MakeTable) -> None:
     if checked.prices:
         answer()
         answer_table(_price_table(checked.prices, result))
+    if checked.unpriced:
+        answer()
+        answer(f"Not priced, as no number in it could give way: {'; '.join(checked.unpriced)}.")
+    elif checked.unpriced is not None and not checked.prices:
+        answer()
+        answer(
+            "No price of a limit: the study has none under require." if result.best else "No price without a design."
+        )
 
 
 def _print_proof(result: SearchResult, proof: Proof, make_table: MakeTable) -> None:
@@ -165,8 +174,12 @@ def _print_pace(result: SearchResult) -> None:
 
 def _print_near(result: SearchResult, make_table: MakeTable) -> None:
     checked = result.checked
+    from sweep.search.near import CANDIDATES  # noqa: PLC0415 - NumPy
+
     among = "all combinations" if checked.proof is not None and checked.proof.complete else "the designs tried"
-    title = f"Near-optimal designs, as different as possible: from {checked.near_designs:,} among {among}"
+    count = f"{'' if checked.near_counted else 'at least '}{checked.near_designs:,}"
+    count = f"the best {CANDIDATES:,} of {count}" if checked.near_designs > CANDIDATES else count
+    title = f"Near-optimal designs, as different as possible: from {count} among {among}"
     table = make_table(title, result, tuple(near.found for near in checked.near))
     table.columns = (*table.columns, "difference>")
     table.rows = [(*row, f"{near.distance:.2f}") for row, near in zip(table.rows, checked.near, strict=True)]
@@ -175,14 +188,13 @@ def _print_near(result: SearchResult, make_table: MakeTable) -> None:
 
 
 def _price_table(prices: tuple[Price, ...], result: SearchResult) -> Table:
-    from models.quantities import quantities  # noqa: PLC0415
-
     goal = result.goals[0].name
-    unit = quantities()[goal].unit if goal in quantities() else ""
+    unit = unit_of(result, goal)
     columns = (
         "limit",
         "gives way to>",
-        f"{goal} then{f' [{unit}]' if unit else ''}>",
+        f"{goal} now{f' [{unit}]' if unit else ''}>",
+        f"then{f' [{unit}]' if unit else ''}>",
         "better by>",
         "per unit>",
         "how",
@@ -195,12 +207,15 @@ def _price_table(prices: tuple[Price, ...], result: SearchResult) -> Table:
             (
                 limit.text,
                 f"{number(limit.relaxed, 5)} {limit.unit}".strip(),
+                number(price.now.score.values[0], 5),
                 number(price.best.score.values[0], 5),
                 f"{100 * price.share:.3g} %",
                 per,
-                "enumerated" if price.exact else "refined locally: at least",
+                price.how,
             )
         )
+    if any(price.how == "estimate" for price in prices):
+        table.note = "estimate: the difference of two local optima, each refined from the best design; --verify proves"
     return table
 
 
@@ -223,6 +238,7 @@ def checks_data(result: SearchResult) -> dict[str, Any]:
         "proof": None if proof is None else _proof_data(result, proof),
         "curve": [{"trials": at.trials, "seconds": at.seconds, "missing": at.missing} for at in result.curve],
         "near_designs": checked.near_designs,
+        "near_designs_are_all": checked.near_counted,
         "near": [
             {
                 "trial": near.found.trial,
@@ -233,6 +249,7 @@ def checks_data(result: SearchResult) -> dict[str, Any]:
             for near in checked.near
         ],
         "prices": [_price_data(price, result) for price in checked.prices],
+        "not_priced": list(checked.unpriced or ()),
     }
 
 
@@ -256,10 +273,11 @@ def _price_data(price: Price, result: SearchResult) -> dict[str, Any]:
         "value": limit.limit,
         "relaxed": limit.relaxed,
         "unit": limit.unit,
+        "goal_now": price.now.score.values[0],
         "goal": price.best.score.values[0],
         "saving": price.saving,
         "saving_share": price.share,
         "saving_per_unit": price.per_unit,
-        "exact": price.exact,
+        "how": price.how,
         "levers": result.levers.values(price.best.point),
     }

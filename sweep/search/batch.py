@@ -14,6 +14,7 @@ from sweep.catalogue import Catalogue
 from sweep.dataset.columns import DESIGN, Column
 from sweep.engine.rows import evaluate_chunk
 from sweep.errors import StudyError
+from sweep.search.answered import Answered
 from sweep.search.limits import limits_of, measured, measured_columns, with_measures
 from sweep.search.points import LeverSpace, Point
 from sweep.search.reference import Reference, regret_name
@@ -24,24 +25,6 @@ from sweep.study import Objective, Study
 
 MOST_ROWS = 1_000_000
 """Most rows that are evaluated in one call, and most scenarios of one trial."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """Points of one block and their rows: those of ``points[i]`` are rows ``bounds[i]`` to ``bounds[i + 1] - 1``.
-
-    ``scenarios`` numbers the scenario of each row within the block, in C order of its scenario axes.
-    """
-
-    points: tuple[Point, ...]
-    table: pa.Table
-    bounds: tuple[int, ...]
-    scenarios: NDArray[np.int64]
-
-    def each(self) -> Iterator[tuple[Point, pa.Table]]:
-        """Yield each point with its own rows."""
-        for point, first, last in zip(self.points, self.bounds[:-1], self.bounds[1:], strict=True):
-            yield point, self.table.slice(first, last - first)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ backward; the head, attention, vector work, messages, bubbles, gradients and the
 recomputation). In ``models.slot`` every product takes at least its FLOPs over ``matrix_rate`` (the overlap with memory
 and the penalty of its shape are factors of at least 1; grouped expert products run at most ``grouped_rate`` times
 faster), the fullest replica has at least its share of the batch, and the slowest stage at least its share of the
-layers. Everything that ``models.step`` adds is at least zero. So ``step_time >= batch x sequence x F / (ranks x rate)``
-with the ranks of all chips bought; a job makes no progress faster than without failures (``goodput <= 1``).
+layers. Everything that ``models.step`` adds is at least zero. So ``step_time >= f x batch x sequence x F / (ranks x
+rate)`` with the ranks of all chips bought and f the ``step_time_factor`` by which a study multiplies all times; a job
+makes no progress faster than without failures (``goodput <= 1``).
 
 **Energy.** Mean power is linear in the number of chips used, so it is least either with all of them or with none.
 
-**Costs** rise with time and energy, so both bounds together bound them. In serving no time is bounded: costs have no
-bound there, and only limits on what is known beforehand skip cells.
+**Costs** rise with time and energy, so both bounds together bound them. Where a year pays (duties that give more than
+the price back), a longer run may cost less: the cost of a run and of a token has no bound then. In serving no time is
+bounded: costs have no bound there, and only limits on what is known beforehand skip cells.
 
 ``SLACK`` takes the rounding of 32-bit columns and of the sums in another order.
 """
@@ -29,12 +31,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.arithmetic import number_or
 from models.economics import economics_stage
 from models.evaluate import shape_of, size_stage
 from models.export_control import rules_stage
 from models.fabric import fabric_stage
 from models.inputs import Known, integer, number, number_or_nan, text
 from models.power import power_stage
+from models.quantities import quantities
 from models.speeds import machine_of, ranks_per_chip
 from models.transformer import layer_matrix_weights
 from sweep.dataset.columns import Column
@@ -65,6 +69,9 @@ EXACT: Final = frozenset(
     )
 )
 """Metrics that do not depend on the time of a step nor on the chips used, beside those of size, rules and fabric."""
+
+SOLVED: Final = frozenset(name for name, row in quantities().items() if row.role == "solved")
+"""Parts of the mapping and the batch of decoding: inputs of the same name fix them in training, not in serving."""
 
 LEAST: Final = frozenset(
     (
@@ -100,24 +107,26 @@ def training_rate(known: Known) -> Array:
     flops = passes * 2.0 * layer_matrix_weights(shape)
     ranks = number(known, "chips") * ranks_per_chip(known)
     faster = max(machine.coefficients.grouped_rate, 1.0)
-    return np.asarray(ranks * machine.matrix_rate[..., 0] * faster / flops)
+    slower = number_or(known, "step_time_factor", 1.0)
+    return np.asarray(ranks * machine.matrix_rate[..., 0] * faster / flops / slower)
 
 
 def optimistic(inputs: Known) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the inputs with the least, and with the largest, value that each metric can take [SI].
 
-    Metrics without a bound are absent from both.
+    Metrics without a bound are absent from both. A value that stands in both, as one object, is known beforehand. What
+    the model may solve anew is not, even where a study writes it: in serving, chips used and parallel ranks.
     """
     with np.errstate(all="ignore"):
         known = dict(inputs)
         for stage in (size_stage, rules_stage, fabric_stage):
             known |= stage(known)
-        before = known.keys()
+        sure = {name: value for name, value in known.items() if name not in SOLVED}
         if text(known, "phase") != "train":
             known |= {"chips_used": known["chips"]}
             spent = power_stage(known)
             spent |= economics_stage(known | spent)
-            exact = {name: known[name] for name in before} | {name: spent[name] for name in EXACT if name in spent}
+            exact = sure | {name: spent[name] for name in EXACT if name in spent}
             return exact, exact
         rate = training_rate(known)
         each = rate / known["chips"]
@@ -127,10 +136,21 @@ def optimistic(inputs: Known) -> tuple[dict[str, Any], dict[str, Any]]:
         tokens = integer(known, "global_batch") * integer(known, "sequence_length")
         reached["step_time"] = tokens / rate
         ends = [_spent(known | reached | {"chips_used": used}) for used in (known["chips"], 0 * known["chips"])]
-        exact = dict(known) | {name: ends[0][name] for name in EXACT}
+        exact = sure | {name: ends[0][name] for name in EXACT}
         low = {name: np.minimum(ends[0][name], ends[1][name]) for name in LEAST if name in ends[0]}
         low |= {name: reached[name] for name in ("step_time", "time_to_train")}
+        low |= _unless_paid(low)
     return exact | low, exact | {name: reached[name] for name in MOST}
+
+
+def _unless_paid(low: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the bounds on what a cost of a year and a time make together, NaN where that cost may be below zero."""
+    pairs = {
+        "cost_to_train": "annual_cost",
+        "cost_per_token": "annual_cost",
+        "energy_cost_to_train": "annual_energy_cost",
+    }
+    return {name: np.where(low[year] < 0, np.nan, low[name]) for name, year in pairs.items()}
 
 
 def _spent(known: Known) -> dict[str, Any]:

@@ -107,6 +107,11 @@ class CellBlock:
             places[place] = int(at)
         return Point(self.number, tuple(places))
 
+    def cell(self, point: Point) -> int:
+        """Return the cell that holds a point of the block."""
+        places = tuple(point.places[place] for place in self.outer)
+        return int(np.ravel_multi_index(places, self.shape)) if places else 0
+
     def alike(self, cells: Indices) -> Indices:
         """Return for each cell a number that cells share when they differ in parts of the mapping alone."""
         places = np.array(np.unravel_index(cells, self.shape), dtype=np.int64).reshape(len(self.shape), -1)

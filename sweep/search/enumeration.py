@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sweep.search.batch import Evaluator
 from sweep.search.bounds import least
 from sweep.search.cells import Array, CellBlock, Indices, cell_blocks
+from sweep.search.consistency import check_best, check_bounds
 from sweep.search.exact import Found, front
 from sweep.search.goals import Over, score
 from sweep.study import Objective
@@ -166,10 +167,15 @@ def enumerated(
         Whether cells are bounded first; those of large spaces are unless said otherwise.
     progress
         Called with the designs done and their number.
+
+    Raises ``FalseProofError`` when a known design contradicts it.
     """
     work = _Enumeration(evaluator.only([goal.name for goal in goals]), tuple(goals), over, within, seconds, progress)
     work.learn([each for each in known if each.feasible])
-    return work.run(bounded=bounded)
+    proof = work.run(bounded=bounded)
+    if proof.complete:
+        check_best(proof.best, work.standard, goals)
+    return proof
 
 
 class _Enumeration:
@@ -192,9 +198,11 @@ class _Enumeration:
         self.pool = _Pool(len(goals), within, exact)
         self.known = _Pool(len(goals), within, exact)
         self.solved = self.skipped = self.done = 0
+        self.standard: Sequence[Found] = ()
 
     def learn(self, known: Sequence[Found]) -> None:
         """Take the goals of known designs as a standard; they are found again when their cells are solved."""
+        self.standard = known
         if known:
             signs = np.array([1.0 if goal.direction == "minimize" else -1.0 for goal in self.goals])
             values = (signs * np.array([each.score.values for each in known])).T
@@ -210,6 +218,7 @@ class _Enumeration:
         bounds = np.full((len(self.goals), cells.size), -np.inf)
         if bounded:
             bounds = np.concatenate([self._bounds(block) for block in self.blocks], axis=1)
+            check_bounds(self.blocks, bounds, self.standard, self.goals)
         order = np.argsort(bounds[0], kind="stable")
         left = self._solve(numbers[order], cells[order], bounds[:, order])
         best = self._rescored()

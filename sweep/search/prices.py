@@ -1,7 +1,9 @@
 """What each limit costs: how much better the best design becomes when one limit gives way by a tenth.
 
-The relaxed study is solved again: exactly, by enumeration with bounds, where the study itself was; otherwise by local
-refinement from the best design. The latter shows that so much can be had, not that more cannot.
+Where the study was enumerated the relaxed one is enumerated too, and the price is exact; when time runs out on the
+relaxed one, what was found there is what can be had at least. Otherwise the best design is refined locally under the
+limit, and from there under the relaxed one. The difference of two local optima is an estimate: either may be far from
+its optimum.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Final
+from typing import Final, Literal
 
 from models.quantities import quantities
 from sweep.expressions import Expression
@@ -52,20 +54,25 @@ class Requirement:
         return self.limit + (1 if self.upper else -1) * RELAXED * abs(self.limit)
 
 
+How = Literal["enumerated", "at least", "estimate"]
+"""What a price is: exact; what can be had at least; the difference of two local optima."""
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a limit costs: ``best`` under the relaxed limit, and how much better than the best under the limit it is.
+    """What a limit costs: ``now`` is the best design under it, ``best`` under the relaxed limit.
 
-    ``saving`` in the unit of the goal, ``per_unit`` per unit of the limit; ``exact`` when the relaxed study was
-    enumerated, otherwise it was refined from the best design.
+    ``saving`` by which the latter is better, in the unit of the goal; ``share`` of the goal now; ``per_unit`` per unit
+    of the limit.
     """
 
     requirement: Requirement
+    now: Found
     best: Found
     saving: float
     share: float
     per_unit: float
-    exact: bool
+    how: How
 
 
 def requirements(require: Sequence[Expression]) -> list[Requirement]:
@@ -118,27 +125,33 @@ def _si_unit(limit: Requirement) -> str:
 def prices(
     evaluator: Evaluator, goals: Sequence[Objective], over: Over, best: Found, *, exact: bool, seconds: float
 ) -> tuple[Price, ...]:
-    """Return the price of every limit, for one goal. ``seconds`` is the time for each enumeration."""
+    """Return the price of every limit, for one goal.
+
+    ``exact`` when ``best`` is the optimum of the study. ``seconds`` is the time for each enumeration.
+    """
     own = evaluator.only([goal.name for goal in goals])
+    limits = requirements(own.study.require)
+    now = refined(own, goals, over, best) if limits and not exact else best
     found = []
-    for limit in requirements(own.study.require):
+    for limit in limits:
         study = replace(own.study, require=relaxed(own.study.require, limit))
         wider = replace(own, study=study)
-        better, proved = refined(wider, goals, over, best), False
+        better = refined(wider, goals, over, now)
+        how: How = "at least" if exact else "estimate"
         if exact:
             proof = enumerated(wider, goals, over, seconds=seconds, within=0.0, known=[better])
-            proved = proof.complete
+            how = "enumerated" if proof.complete else how
             better = front([better, *proof.best], goals)[0]
-        found.append(_priced(limit, goals[0], best, better, exact=proved))
+        found.append(_priced(limit, goals[0], now, better, how))
     return tuple(found)
 
 
-def _priced(limit: Requirement, goal: Objective, best: Found, better: Found, *, exact: bool) -> Price:
+def _priced(limit: Requirement, goal: Objective, now: Found, better: Found, how: How) -> Price:
     sign = 1.0 if goal.direction == "minimize" else -1.0
-    saving = sign * (best.score.values[0] - better.score.values[0])
+    value = now.score.values[0]
+    saving = sign * (value - better.score.values[0])
     room = abs(limit.relaxed - limit.limit)
-    share = saving / abs(best.score.values[0]) if best.score.values[0] else 0.0
-    return Price(limit, better, saving, share, saving / room if room else 0.0, exact)
+    return Price(limit, now, better, saving, saving / abs(value) if value else 0.0, saving / room if room else 0.0, how)
 
 
 def refined(evaluator: Evaluator, goals: Sequence[Objective], over: Over, start: Found) -> Found:

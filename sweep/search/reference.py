@@ -12,10 +12,10 @@ that agrees in what is common to all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 
 from sweep.dataset.columns import TIMES
 from sweep.engine.columns import scenario_columns
+from sweep.search.answered import Answered
 from sweep.search.points import LeverSpace, Point
 from sweep.space import Axis, Block
 from sweep.study import Objective
 
 if TYPE_CHECKING:
-    from sweep.search.batch import Answered, Evaluator
     from sweep.search.passing import Filter
 
 REFERENCE_ROWS = 5_000_000
@@ -46,11 +46,28 @@ def regret_name(goal: str) -> str:
     return goal + REGRET
 
 
+class Answers(Protocol):
+    """What evaluates points: a ``sweep.search.batch.Evaluator``."""
+
+    @property
+    def levers(self) -> LeverSpace:
+        """The levers of the study."""
+
+    def scenarios(self, block: Block) -> int:
+        """Return in how many scenarios every point of a block is evaluated."""
+
+    def only(self, names: Sequence[str]) -> Answers:
+        """Return what makes these columns only."""
+
+    def answers(self, points: Iterable[Point]) -> Iterator[Answered]:
+        """Yield the rows of points."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """The best value of each goal in each scenario, found when it is first asked for."""
 
-    evaluator: Evaluator
+    evaluator: Answers
     filter: Filter
     goals: tuple[Objective, ...]
     seed: int

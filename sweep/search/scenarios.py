@@ -1,19 +1,23 @@
 """One scenario of a study by name: ``nominal``, or one given by values such as ``power_price=0.08, region=us-texas``.
 
-The nominal point of a scenario axis is its middle one (of two, the earlier) when its values are ordered numbers, the
-one nearest to 1 when they are multipliers, and its first one otherwise. What a scenario does not name stands there.
+What a scenario does not name stands at its nominal point, which is that of the answer of a run
+(``sweep.answer.scenarios``): what holds without the sweep, or the nearest to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from models.quantities import quantities
+from sweep.answer.scenarios import Scenarios, nominal_place, scenario_points, scenarios_of, systems_in
+from sweep.catalogue import Catalogue
+from sweep.dataset.columns import TIMES
 from sweep.errors import StudyError, nearest
-from sweep.search.points import LeverSpace, ordered
+from sweep.search.points import LeverSpace
 from sweep.space import Axis, Block, zip_axis
 from sweep.text import number
 from sweep.units import UnitError, convert
@@ -27,10 +31,14 @@ MOST_SHOWN = 12
 
 @dataclass(frozen=True)
 class Scenario:
-    """The place on every scenario axis, by the offset of its block and the names of the axis."""
+    """The place on every scenario axis, by the offset of its block and the names of the axis.
+
+    ``names`` are the quantities that the user named; the others are nominal.
+    """
 
     text: str
     places: Mapping[tuple[int, tuple[str, ...]], int]
+    names: frozenset[str] = frozenset()
 
     def point(self, block: Block, axis: Axis, levers: LeverSpace) -> Axis:
         """Return a scenario axis with the one point of this scenario; a lever axis as it is."""
@@ -44,7 +52,7 @@ class Scenario:
         return self.places[block.offset, axis.names]
 
 
-def named(text: str, levers: LeverSpace) -> Scenario:
+def named(text: str, levers: LeverSpace, catalogue: Catalogue) -> Scenario:
     """Return the scenario that a text names. Raises ``StudyError`` when the study has no such scenario."""
     wanted = {} if text == NOMINAL else _values(text)
     axes = [(block, axis) for block in levers.space.blocks for axis in block.axes if not levers.is_lever(axis)]
@@ -52,7 +60,31 @@ def named(text: str, levers: LeverSpace) -> Scenario:
     for name in wanted:
         if name not in known:
             raise StudyError.at(f"{name} is no scenario of this study{nearest(name, known)}", OPTION)
-    return Scenario(text, {(block.offset, axis.names): _place(axis, wanted) for block, axis in axes})
+    places = {}
+    for block, axis in axes:
+        here = {name: wanted[name] for name in axis.names if name in wanted}
+        place = _place(axis, here) if here else nominal_place(axis, block, levers.study, catalogue)
+        places[block.offset, axis.names] = place
+    return Scenario(text, places, frozenset(wanted))
+
+
+def as_nominal(scenario: Scenario, levers: LeverSpace, catalogue: Catalogue) -> Scenarios:
+    """Return the scenarios of the study as the answer of a run has them, with this one in place of the nominal one."""
+    found, points = scenarios_of(levers.study, catalogue), dict[tuple[str, tuple[str, ...]], tuple[Any, ...]]()
+    for block in levers.space.blocks:
+        for axis in block.axes:
+            columns, listed = scenario_points(axis, levers.study)
+            if len(listed) < 2:
+                continue
+            place = scenario.place(block, axis)
+            point = tuple(axis.value(name.removesuffix(TIMES), place) for name in columns)
+            points |= {(system, columns): point for system in systems_in(block)}
+    return Scenarios(
+        {
+            system: tuple(replace(axis, nominal=points[system, axis.columns]) for axis in axes)
+            for system, axes in found.axes.items()
+        }
+    )
 
 
 def _values(text: str) -> dict[str, str]:
@@ -63,11 +95,8 @@ def _values(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _place(axis: Axis, wanted: Mapping[str, str]) -> int:
-    """Return the place that has all wanted values that the axis holds; the nominal one when it holds none of them."""
-    here = {name: wanted[name] for name in axis.names if name in wanted}
-    if not here:
-        return _nominal(axis)
+def _place(axis: Axis, here: Mapping[str, str]) -> int:
+    """Return the first place that has all wanted values."""
     fitting = set.intersection(*(_fitting(axis, name, value) for name, value in here.items()))
     if not fitting:
         shown = ", ".join(f"{name} = {value}" for name, value in here.items())
@@ -94,10 +123,3 @@ def _held(axis: Axis, names: Iterable[str]) -> str:
         values = dict.fromkeys(number(value) for value in axis.values(name, 0, min(axis.size, MOST_SHOWN)).tolist())
         held.append(f"{name} {', '.join(values)}{', ...' if axis.size > MOST_SHOWN else ''}")
     return "; ".join(held)
-
-
-def _nominal(axis: Axis) -> int:
-    values = axis.values(axis.names[-1], 0, axis.size)
-    if axis.times and values.dtype.kind in "if":
-        return int(np.argmin(np.abs(values - 1.0)))
-    return (axis.size - 1) // 2 if ordered(axis) else 0

@@ -7,21 +7,24 @@ told. The told trials are the memory of a search: run again, it goes on after it
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sweep.catalogue import Catalogue
 from sweep.counting import require_designs
+from sweep.dataset.columns import Column
 from sweep.dataset.layout import point_latest
 from sweep.dataset.lock import only_worker
 from sweep.dataset.runs import Run, open_run
 from sweep.dataset.store import LocalStore, check_writable, open_store
 from sweep.engine.prepare import done_parts, prepare
 from sweep.errors import Interrupted, StudyError, SweepError
-from sweep.search.checks import Checked, Checks, check
+from sweep.search.batch import Evaluator
+from sweep.search.checks import Checked, Checks, check, check_goals
 from sweep.search.curves import Step, curve
+from sweep.search.details import Detail, design_ids, detail
 from sweep.search.exact import Found, front, hypervolume_ratio, regret
 from sweep.search.points import LeverSpace
 from sweep.search.scenarios import OPTION as OVER
@@ -49,6 +52,19 @@ class SearchResult:
     checked: Checked
     seconds: float
     spent: Mapping[str, float]
+    evaluator: Evaluator = field(repr=False)
+
+    def column(self, name: str) -> Column | None:
+        """Return an output column; None for a regret, which is a fraction."""
+        return next((column for column in self.evaluator.columns if column.name == name), None)
+
+    def detail(self, found: Found) -> Detail:
+        """Return what stands behind a design: id, row and limits."""
+        return detail(self.task, self.evaluator, found)
+
+    def design_ids(self, found: Sequence[Found]) -> list[int]:
+        """Return the ids of some designs in the scenario that counts, or in the nominal one where several do."""
+        return design_ids(self.task, self.evaluator, found)
 
     @property
     def levers(self) -> LeverSpace:
@@ -140,6 +156,7 @@ def search(
     checks = replace(checks, verify=verify or checks.verify)
     if options.over == REGRET and checks != NO_CHECKS:
         raise StudyError.at("proofs, near-optimal designs and prices are not known for regrets; leave them out", OVER)
+    check_goals(checks, task.goals)
     require_designs(study, catalogue)
     manifest, location = search_identity(task, output, trials)
     store = open_store(location)
@@ -160,4 +177,4 @@ def search(
     except KeyboardInterrupt as error:
         raise Interrupted(f"interrupted; run it again to go on with {location}") from error
     seconds = time.perf_counter() - started
-    return SearchResult(open_run(location), task, told.found, told.seconds, checked, seconds, work.spent)
+    return SearchResult(open_run(location), task, told.found, told.seconds, checked, seconds, work.spent, evaluator)

@@ -12,6 +12,7 @@ from sweep.dataset.layout import run_location
 from sweep.dataset.manifest import Manifest
 from sweep.dataset.reduce import Keep
 from sweep.engine.prepare import first_manifest
+from sweep.search.basis import held_to_basis
 from sweep.search.batch import Evaluator
 from sweep.search.goals import Over, goals_of, regrets
 from sweep.search.limits import NO_DESIGN, Limit, limits_of
@@ -29,6 +30,8 @@ from sweep.study import Objective, Study
 from sweep.study.study import Direction
 
 REGRET = "regret"
+OVER_ALL = frozenset(("expected", "worst", REGRET))
+"""What ``over`` can be besides one scenario."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +116,11 @@ class Task:
 
 def task_of(study: Study, catalogue: Catalogue, options: Options) -> Task:
     """Return what a search of a study is. Raises ``StudyError`` when it cannot be searched in this way."""
+    scenario = None if options.over in OVER_ALL else named(options.over, LeverSpace(study), catalogue)
+    study = held_to_basis(study, scenario)
     goals, levers = goals_of(study), LeverSpace(study)
     kind = chosen(options.sampler, len(goals), levers)
     kind = replace(kind, batch=options.batch or kind.batch)
-    over = options.over
-    scenario = None if over in {"expected", "worst", REGRET} else named(over, levers)
     start = Warm.open(options.start, study, catalogue) if options.start else None
     return Task(study, catalogue, levers, Filter(levers, catalogue), kind, options, goals, scenario, start)
 
@@ -127,7 +130,9 @@ def search_identity(task: Task, output: str | Path, trials: int) -> tuple[Manife
     study, options, kind = task.study, task.options, task.kind
     manifest, _ = first_manifest(study, task.catalogue, output, None)
     start = task.start.digest if task.start is not None else ""
-    text = f"{manifest.run} {kind.name} {options.seed} {kind.batch} {options.over} {start}".rstrip()
+    held = "basis" if study.basis else ""
+    places = "" if task.scenario is None else sorted(task.scenario.places.items())
+    text = f"{manifest.run} {kind.name} {options.seed} {kind.batch} {options.over} {start} {held} {places}".rstrip()
     identity = "search-" + hashlib.sha256(text.encode()).hexdigest()[:12]
     kept = replace(
         manifest,

@@ -25,6 +25,7 @@ from sweep.engine.columns import study_columns
 from sweep.engine.source import source_digest
 from sweep.errors import StudyError, SweepError
 from sweep.expressions import Expression
+from sweep.search.basis import conditions
 from sweep.search.batch import Evaluator, strides
 from sweep.search.exact import Found
 from sweep.search.goals import Over, Score, score
@@ -96,13 +97,14 @@ def _difference(run: Run, study: Study, catalogue: Catalogue) -> str:
         copy = Path(folder, STUDY)
         copy.write_bytes(run.store.get(STUDY))
         other = load_study(copy, catalogue)
+    required = other.require if run.manifest.keep.kind != "trials" else (*other.require, *conditions(other.basis))
     for name, mine, theirs in (
         ("sets other quantities", set(study.input_names), set(other.input_names)),
         ("gives systems other quantities of their own", dict(study.own), dict(other.own)),
         ("replaces other facts", {_fact(fact) for fact in study.facts}, {_fact(fact) for fact in other.facts}),
         ("derives inputs in another way", _texts(study.derive), _texts(other.derive)),
         ("has another where", [each.text for each in study.where], [each.text for each in other.where]),
-        ("requires something else", [each.text for each in study.require], [each.text for each in other.require]),
+        ("requires something else", [each.text for each in study.require], [each.text for each in required]),
     ):
         if mine != theirs:
             return f"its study {name}"

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.answer.scenarios import nominal_place
 from sweep.engine.columns import output_column
 from sweep.errors import StudyError
 from sweep.sensitivity.inputs import SYSTEM, Batch, block_sources
 from sweep.sensitivity.points import Model
 from sweep.sensitivity.sources import Levels, Settings, Source
-from sweep.space import Block, SampleAxis, Value
+from sweep.space import Axis, Block, SampleAxis, Value
 from sweep.study import Study
 
 MOST_CHOICES = 200_000
@@ -45,8 +46,9 @@ def base_of(study: Study, design: int) -> Base:
 def best_base(model: Model) -> Base | None:
     """Return the design with the best objective where every scenario is nominal; None when the study has none.
 
-    Nominal is the multiplier 1, the middle of numbers and the first of anything else. Raises ``StudyError`` when there
-    are too many combinations of levers to try, or none is feasible.
+    Nominal is what it is in the answer of a run (``sweep.answer.scenarios``): what holds without the sweep, or the
+    point nearest to it; of ranges that are sampled jointly the medians. Raises ``StudyError`` when there are too many
+    combinations of levers to try, or none is feasible.
     """
     study = model.study
     if study.objective is None:
@@ -55,7 +57,7 @@ def best_base(model: Model) -> Base | None:
     goal = replace(model, metrics=(output_column(study, study.objective.name),))
     best: tuple[float, Base] | None = None
     for number, block in enumerate(study.space.blocks):
-        batch = _choices(study, number, block)
+        batch = _choices(model, number, block)
         cost = sign * goal.of_batch(batch).values[0]
         if np.isnan(cost).all():
             continue
@@ -75,9 +77,9 @@ def _design_id(block: Block, settings: Settings) -> int | None:
     return None if local is None else block.offset + local
 
 
-def _choices(study: Study, number: int, block: Block) -> Batch:
+def _choices(model: Model, number: int, block: Block) -> Batch:
     """Return every combination of the levers of a block, with its scenarios nominal."""
-    columns: dict[str, NDArray[Any]] = {}
+    study, columns = model.study, dict[str, NDArray[Any]]()
     times: set[str] = set()
     levels: list[list[Settings]] = []
     for axis in block.axes:
@@ -91,7 +93,7 @@ def _choices(study: Study, number: int, block: Block) -> Batch:
         elif isinstance(axis, SampleAxis):
             levels.append([{name: value for source in found for name, value in source.nominal.items()}])
         else:
-            levels.append([Levels(axis).nominal])
+            levels.append([nominal_settings(model, block, axis)])
     size = math.prod(len(each) for each in levels)
     if size > MOST_CHOICES:
         raise _too_many(size)
@@ -100,6 +102,11 @@ def _choices(study: Study, number: int, block: Block) -> Batch:
     ]
     columns = {name: np.array([design[name] for design in designs]) for name in designs[0]}
     return Batch(number, np.arange(size), columns, frozenset(times))
+
+
+def nominal_settings(model: Model, block: Block, axis: Axis) -> Settings:
+    """Return the nominal point of a scenario axis that is not sampled."""
+    return Levels(axis).at(nominal_place(axis, block, model.study, model.catalogue))
 
 
 def _too_many(size: int) -> StudyError:

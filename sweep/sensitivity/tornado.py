@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweep.sensitivity.base import Base, system_of
-from sweep.sensitivity.inputs import SYSTEM, UNCERTAIN, Batch, Input, block_sources
+from sweep.sensitivity.base import Base, nominal_settings, system_of
+from sweep.sensitivity.inputs import SYSTEM, UNCERTAIN, Batch, Input, Spot, block_sources
 from sweep.sensitivity.points import Model
-from sweep.sensitivity.sources import Levels, Settings, Source
+from sweep.sensitivity.sources import Levels, Settings, sources_of
 from sweep.sensitivity.worlds import doubts, is_about
-from sweep.space import Value
+from sweep.space import Axis, SampleAxis, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +90,20 @@ def _systems(model: Model, base: Base) -> Iterator[tuple[int, Settings]]:
     here = system_of(blocks[base.block], base.settings)
     for spot in model.inputs.spots:
         settings: dict[str, Value] = {SYSTEM: spot.label}
-        for source in block_sources(blocks[spot.block]):
-            settings |= _moved(source, spot.place, base)
+        for axis in blocks[spot.block].axes:
+            settings |= _moved(model, spot, axis, base)
         if spot.block != base.block or system_of(blocks[spot.block], settings) != here:
             yield spot.block, settings
 
 
-def _moved(source: Source, place: int, base: Base) -> Settings:
-    if SYSTEM in source.names:
-        assert isinstance(source, Levels)
-        return source.at(place)
-    return source.nearest(base.settings)
+def _moved(model: Model, spot: Spot, axis: Axis, base: Base) -> Settings:
+    """Return what an axis of another system is set to: near the design, a scenario of that system alone nominal."""
+    if SYSTEM in axis.names:
+        return Levels(axis).at(spot.place)
+    scenario = all(model.study.roles.get(name) == "scenario" for name in axis.names)
+    if scenario and not isinstance(axis, SampleAxis) and not set(axis.names) & base.settings.keys():
+        return nominal_settings(model, model.study.space.blocks[spot.block], axis)
+    return {name: value for source in sources_of(axis) for name, value in source.nearest(base.settings).items()}
 
 
 def _changed(before: Settings, after: Settings) -> dict[str, Value]:

@@ -33,8 +33,23 @@ def test_json_names_sampler_scenario_and_constraints(tmp_path, capfd):
     _, out, _ = said(tmp_path, capfd, "--in-process", "--over", "nominal", "--sampler", "qmc", "--json")
     data = json.loads(out)
     assert (data["sampler"], data["over"], data["scenarios"]) == ("qmc", "nominal", 1)
+    world = {"power_price": 0.05, "region": "own", "wacc": 0.09, "utilisation": 0.7}
+    assert data["scenario"] == {"cloudmatrix384": {**world, "staff_multiplier_times": 1}, "gb200-nvl72": world}
     assert data["constraints"][1]["name"] == "facility_power <= 14 MW"
     assert 0 < data["constraints"][1]["kept_by"] <= 32
+
+
+@pytest.mark.parametrize(
+    ("over", "said_of_it"),
+    [
+        ("nominal", "Nominal scenario: power price 0.05 USD/kWh, region own (cloudmatrix384 in china-west, "),
+        ("power_price=0.08", "Scenario: power price 0.08 USD/kWh, region own (cloudmatrix384 in china-west, "),
+    ],
+)
+def test_one_scenario_is_told_by_its_values(tmp_path, capfd, over, said_of_it):
+    _, out, _ = said(tmp_path, capfd, "--in-process", "--over", over)
+    assert said_of_it in out
+    assert "staff multiplier of cloudmatrix384 x 1" in out
 
 
 @pytest.mark.parametrize(

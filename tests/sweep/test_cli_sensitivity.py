@@ -57,8 +57,10 @@ def test_json_is_strict_and_holds_what_is_printed(study):
     assert metric["answer"].startswith("wacc decides cost_per_token")
     assert [each["input"] for each in metric["indices"]][:2] == ["wacc", "utilisation"]
     assert len(metric["pairs"]) == 3
-    low, high = (swing["values"]["cost_per_token"] for swing in data["tornado"]["swings"] if swing["input"] == "wacc")
-    assert high - low == pytest.approx(8)
+    tornado = data["tornado"]
+    (low,) = (swing["values"]["cost_per_token"] for swing in tornado["swings"] if swing["input"] == "wacc")
+    assert tornado["settings"]["wacc"] == 0.12  # the value nearest to the default, which is the high end
+    assert tornado["values"]["cost_per_token"] - low == pytest.approx(8)
     assert data["inputs"][1] == {"name": "utilisation", "role": "scenario", "range": "0.2 to 1"}
 
 
@@ -99,7 +101,7 @@ def test_pictures_are_equal_for_equal_answers(study, tmp_path, suffix):
     if suffix == "svg":
         words = first.read_text(encoding="utf-8")
         assert all(
-            each in words for each in ("What decides cost_per_token", "share of the variance [%]", "wacc = 0.12")
+            each in words for each in ("What decides cost_per_token", "share of the variance [%]", "wacc = 0.02")
         )
 
 

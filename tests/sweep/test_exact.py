@@ -13,8 +13,9 @@ from sweep.engine.cells import cells
 from sweep.engine.prepare import first_manifest
 from sweep.inputs import inputs_with_origins
 from sweep.search.batch import Evaluator
-from sweep.search.bounds import EXACT, LEAST, MOST, least, optimistic
-from sweep.search.cells import cell_blocks
+from sweep.search.bounds import EXACT, LEAST, MOST, least, optimistic, training_rate
+from sweep.search.cells import CellBlock, cell_blocks
+from sweep.search.consistency import FalseProofError
 from sweep.search.enumeration import enumerated
 from sweep.search.exact import Found, front
 from sweep.search.goals import goals_of, score
@@ -132,12 +133,50 @@ def test_bounds_skip_cells_that_cannot_meet_a_limit(tmp_path):
     assert proof.skipped > proof.cells // 3
 
 
+def test_a_multiplier_of_times_is_in_the_bounds(tmp_path):
+    faster = TIGHT.replace("  oversubscription:", "  step_time_factor: [0.1, 4]\n  oversubscription:").replace(
+        "60 d", "12 d"
+    )
+    evaluator = evaluator_of(tmp_path, faster)
+    goals = goals_of(evaluator.study)
+    every = plain(evaluator, goals, "expected")
+    proof = enumerated(evaluator, goals, "expected", bounded=True)
+    assert 0 < sum(each.feasible for each in every) < len(every)
+    assert [each.score for each in proof.best] == [each.score for each in front(every, goals)]
+
+
 def test_a_known_design_lets_cells_be_skipped_and_is_not_lost(tmp_path):
     evaluator = evaluator_of(tmp_path, TIGHT)
     goals = goals_of(evaluator.study)
     best = front(plain(evaluator, goals, "expected"), goals)
     proof = enumerated(evaluator, goals, "expected", bounded=True, known=best)
     assert proof.best == best
+
+
+def test_a_bound_that_a_known_design_passes_is_a_defect_and_no_proof(tmp_path, monkeypatch):
+    evaluator = evaluator_of(tmp_path, TIGHT)
+    goals = goals_of(evaluator.study)
+    every = plain(evaluator, goals, "expected")
+    monkeypatch.setattr("sweep.search.bounds.training_rate", lambda known: 0.05 * training_rate(known))
+    with pytest.raises(FalseProofError, match="no design of its cell was to pass"):
+        enumerated(evaluator, goals, "expected", bounded=True, known=every)
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_an_enumeration_that_loses_a_known_design_is_a_defect_and_no_proof(tmp_path, monkeypatch, goal):
+    evaluator = evaluator_of(tmp_path, TIGHT.replace(GOALS[0], goal))
+    goals = goals_of(evaluator.study)
+    known = front(plain(evaluator, goals, "expected"), goals)
+    solve = CellBlock.solve
+    monkeypatch.setattr(CellBlock, "solve", lambda *asked: np.full_like(solve(*asked), np.inf))
+    with pytest.raises(FalseProofError, match="nothing as good as a known design"):
+        enumerated(evaluator, goals, "expected", bounded=False, known=known)
+
+
+def test_every_point_is_in_the_cell_that_makes_it(tmp_path):
+    block = cell_blocks(evaluator_of(tmp_path, TIGHT))[0]
+    points = {cell: [block.point(cell, design) for design in range(block.designs)] for cell in range(block.cells)}
+    assert all(block.cell(point) == cell for cell, found in points.items() for point in found)
 
 
 def test_without_time_the_bound_still_holds(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from tiny_study import TINY, tiny_model, tiny_study
 
 from sweep.cli.app import cli
 from sweep.engine.prepare import first_manifest
+from sweep.errors import StudyError
+from sweep.search import Checks, Options, search
 from sweep.search.batch import Evaluator
 from sweep.search.curves import curve, first_within
 from sweep.search.exact import Found
@@ -131,11 +134,31 @@ def test_the_price_of_a_limit_is_what_brute_force_gains(evaluator, tmp_path):
     assert gain > 0
     assert power.saving == pytest.approx(gain)
     assert power.per_unit == pytest.approx(gain / 0.88)  # MW
-    assert power.exact
+    assert power.how == "enumerated"
     assert time.saving == 0
     (local, _) = prices(evaluator, goals, "expected", best, exact=False, seconds=60)
-    assert not local.exact
+    assert local.how == "estimate"
     assert 0 <= local.saving <= power.saving * (1 + 1e-12)
+
+
+def test_a_limit_is_not_paid_for_what_refinement_gains_without_it(evaluator):
+    goals, found = goals_of(evaluator.study), {each.point: each for each in every(evaluator)}
+    optimum = min((each for each in found.values() if each.feasible), key=lambda each: each.score.values)
+    beside = [found[point] for point in single(evaluator.levers, optimum.point) if found[point].feasible]
+    worse = max(beside, key=lambda each: each.score.values)
+    assert worse.score.values > optimum.score.values
+    exact, _ = prices(evaluator, goals, "expected", optimum, exact=True, seconds=60)
+    local, _ = prices(evaluator, goals, "expected", worse, exact=False, seconds=60)
+    assert local.now.score == optimum.score
+    assert local.saving <= exact.saving * (1 + 1e-12) < worse.score.values[0] - local.best.score.values[0]
+
+
+def test_a_price_is_a_least_one_where_the_relaxed_study_ran_out_of_time(evaluator):
+    goals = goals_of(evaluator.study)
+    optimum = min((each for each in every(evaluator) if each.feasible), key=lambda each: each.score.values)
+    power, _ = prices(evaluator, goals, "expected", optimum, exact=True, seconds=1e-9)
+    assert power.how == "at least"
+    assert power.now == optimum
 
 
 def test_limits_are_read_in_the_units_of_their_quantities(tmp_path):
@@ -156,6 +179,43 @@ def test_limits_are_read_in_the_units_of_their_quantities(tmp_path):
     holds = [np.asarray(each.evaluate({"facility_power": 9e6, "chips": 1.0})).item() for each in wider]
     assert all(holds)
     assert not all(np.asarray(each.evaluate({"facility_power": 9e6, "chips": 1.0})).item() for each in study.require)
+
+
+def test_the_first_near_design_is_the_printed_best_and_all_are_counted(tmp_path, monkeypatch):
+    flat = {"cost_per_token": 1.0, "time_to_train": 5.0}
+    monkeypatch.setattr(
+        "sweep.engine.rows.evaluate",
+        lambda known: tiny_model(known) | {name: np.asarray(value) for name, value in flat.items()},
+    )
+    study, catalogue = tiny_study(tmp_path, WIDE)
+    for verify in (False, True):
+        monkeypatch.setattr("sweep.search.checks.CANDIDATES", 3)
+        checks = Checks(verify=verify, within=0.1)
+        result = search(study, catalogue, tmp_path / str(verify), 16, Options(batch=8), checks=checks)
+        assert result.checked.near[0].found == result.best[0]
+        points = {each.point for each in result.found if each.feasible}
+        assert len(points) > 3
+        feasible = sum(each.feasible for each in every(replace(result.evaluator, spread=None)))
+        assert result.checked.near_designs == (feasible if verify else len(points))
+
+
+@pytest.mark.parametrize(("option", "checks"), [("--within", {"within": 0.1}), ("--prices", {"prices": True})])
+def test_what_is_about_one_goal_is_refused_for_several(tmp_path, option, checks):
+    study, catalogue = tiny_study(tmp_path, WIDE + "keep: pareto [cost_per_token, time_to_train]\n")
+    with pytest.raises(StudyError, match=f"{option}: is about one best design, and this study has 2 goals"):
+        search(study, catalogue, tmp_path / "out", 8, Options(batch=8), checks=Checks(**checks))
+    assert not (tmp_path / "out").exists()
+
+
+def test_conditions_that_cannot_give_way_are_named(tmp_path, capfd):
+    text = WIDE.replace("time_to_train >= 1 s]", "chips != 7, chips < 2 * facility_power / 1 W]")
+    (tmp_path / "tiny.yaml").write_text(text)
+    arguments = ["optimize", str(tmp_path / "tiny.yaml"), "--trials", "16", "-o", str(tmp_path / "out"), "--prices"]
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    said = capfd.readouterr().out
+    assert "facility_power <= 8.8 MW  " in said
+    assert "Not priced, as no number in it could give way: chips != 7; chips < 2 * facility_power / 1 W." in said
 
 
 def test_a_curve_holds_the_trials_that_came_nearer():

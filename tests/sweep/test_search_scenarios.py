@@ -5,12 +5,16 @@ import pytest
 from test_search import SMALL, WIDE, levers_of
 from tiny_study import tiny_model, tiny_study
 
+from sweep.answer.scenarios import scenarios_of, systems_in
+from sweep.cli.find import find_study
 from sweep.dataset import verify
+from sweep.dataset.columns import TIMES
 from sweep.engine import run
 from sweep.errors import StudyError
 from sweep.search import Options, search
 from sweep.search.points import LeverSpace
 from sweep.search.scenarios import named
+from sweep.study import open_study
 
 COMMON = ("power_price", "region", "wacc", "utilisation")
 
@@ -27,9 +31,9 @@ def sweep_rows(folder):
 @pytest.mark.parametrize(
     ("over", "fixed"),
     [
-        ("nominal", {"power_price": 0.11, "region": "own", "wacc": 0.05, "staff_multiplier_times": 1.0}),
-        ("power_price=0.08, region=us-texas", {"power_price": 0.08, "region": "us-texas", "wacc": 0.05}),
-        ("power_price=80 USD/MWh,staff_multiplier=3", {"power_price": 0.08, "region": "own", "wacc": 0.05}),
+        ("nominal", {"power_price": 0.05, "region": "own", "wacc": 0.09}),  # 0.056 at home, 0.1025 by default
+        ("power_price=0.08, region=us-texas", {"power_price": 0.08, "region": "us-texas", "wacc": 0.09}),
+        ("power_price=80 USD/MWh,staff_multiplier=3", {"power_price": 0.08, "region": "own", "wacc": 0.09}),
     ],
 )
 def test_a_named_scenario_is_that_of_the_sweep(tmp_path, over, fixed):
@@ -62,9 +66,29 @@ def test_a_named_scenario_is_that_of_the_sweep(tmp_path, over, fixed):
     ],
 )
 def test_a_scenario_that_is_none_is_one_sentence(tmp_path, over, message):
-    study, _ = tiny_study(tmp_path, WIDE)
+    study, catalogue = tiny_study(tmp_path, WIDE)
     with pytest.raises(StudyError, match=message):
-        named(over, LeverSpace(study))
+        named(over, LeverSpace(study), catalogue)
+
+
+@pytest.mark.parametrize(
+    "name", ["cloudmatrix384-vs-gb200-nvl72", "serving-deepseek-r1", "importer-under-export-rules"]
+)
+def test_nominal_is_what_the_answer_of_a_run_calls_so(name):
+    study, catalogue = open_study(find_study(name))
+    levers = LeverSpace(study)
+    nominal, answered = named("nominal", levers, catalogue), scenarios_of(study, catalogue)
+    for block in study.space.blocks:
+        for system in systems_in(block):
+            expected = answered.nominal(system)
+            found = {
+                name + TIMES * (name in axis.times): axis.value(name, nominal.place(block, axis))
+                for axis in block.axes
+                if not levers.is_lever(axis) and axis.size > 1
+                for name in axis.names
+                if study.roles.get(name) == "scenario" and "workload" not in axis.names
+            }
+            assert found == expected
 
 
 def regrets(rows):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tiny_study import TINY, tiny_model, tiny_study
 
+from sweep.answer.scenarios import scenarios_of
 from sweep.engine import run
 from sweep.errors import StudyError
 from sweep.sensitivity import Options, sensitivity, words
@@ -130,7 +131,8 @@ objective: {minimize: cost_per_token}
 def test_the_best_design_is_that_of_plain_loops_where_scenarios_are_nominal(tmp_path):
     study, catalogue = tiny_study(tmp_path, LISTS)
     rows = swept(study, catalogue, tmp_path).values()
-    nominal = {"power_price": 0.1, "region": "own", "wacc": 0.05, "utilisation": 0.9}
+    nominal = scenarios_of(study, catalogue).nominal("gb200-nvl72")
+    assert nominal == {"power_price": 0.02, "region": "own", "wacc": 0.09, "utilisation": 0.7}
     here = [
         row
         for row in rows
@@ -173,6 +175,15 @@ def test_another_system_keeps_the_values_it_has_too(tmp_path):
     here = answer.around.base.settings["system"]
     assert swing.settings["system"] == {"cloudmatrix384": "gb200-nvl72", "gb200-nvl72": "cloudmatrix384"}[here]
     assert set(swing.settings) <= {"system", "staff_multiplier"}
+
+
+def test_what_another_system_alone_meets_is_nominal_there(tmp_path):
+    text = TINY.replace("staff_multiplier: {times: [1, 3]}", "staff_multiplier: [1, 3, 5]")
+    study, catalogue = tiny_study(tmp_path, text)
+    answer = sensitivity(study, catalogue, ["cost_per_token"], Options(samples=256))
+    (swing,) = (swing for swing in answer.around.swings if swing.input == "system")
+    assert answer.around.base.settings["system"] == "gb200-nvl72"
+    assert swing.settings["staff_multiplier"] == 1
 
 
 def test_a_named_design_is_looked_around_from(tmp_path):
