@@ -141,7 +141,7 @@ def search(
     if options.over == REGRET and checks != NO_CHECKS:
         raise StudyError.at("proofs, near-optimal designs and prices are not known for regrets; leave them out", OVER)
     require_designs(study, catalogue)
-    manifest, location = search_identity(task, output, trials)
+    manifest, location = search_identity(task, output, trials, storage)
     store = open_store(location)
     if not isinstance(store, LocalStore):
         raise SweepError("a search keeps its journal in a local or shared folder; name one with --output")

@@ -104,6 +104,12 @@ class Session:
         starts = range(len(self._source), len(points), self.batch)
         return [*begun, *(set(points[start : start + self.batch]) for start in starts)]
 
+    def asked_in(self, number: int) -> int:
+        """Return the number of trials of a batch that was kept: none in what the search began with."""
+        if self._source and number == 0:
+            return 0
+        return self.batch if number < self.next_batch else len(self._pending)
+
     @property
     def total(self) -> int:
         """Number of trials that the search has told, those of an unfinished batch included."""

@@ -30,6 +30,11 @@ POSTGRES = re.compile(r"^postgres(ql)?://")
 OPTION = "--storage"
 
 
+def masked(url: str) -> str:
+    """Return an address without its password."""
+    return PASSWORD.sub(r"://\1:***@", url)
+
+
 class Kept:
     """The told trials of one search in its storage; ``trials`` are those that are there."""
 
@@ -89,7 +94,7 @@ def open_kept(location: str, name: str, directions: Sequence[Direction], url: st
     from optuna.storages import JournalStorage  # noqa: PLC0415
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    shown = PASSWORD.sub(r"://\1:***@", url) if url else str(Path(location, JOURNAL))
+    shown = masked(url) if url else str(Path(location, JOURNAL))
     with _database_faults(shown), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         journal = Journal(Path(location, JOURNAL)) if url is None else None
