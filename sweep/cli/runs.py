@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweep.cli.find import RESULTS, find_run, run_argument
+from sweep.cli.find import RESULTS, read_run, run_argument
 from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, settings, talk
 from sweep.text import Table, size
@@ -63,11 +63,12 @@ def _state(run: Standing) -> str:
 def status(*, run: str | None, follow: bool, as_json: bool) -> None:
     """Show how far a run is; works from another shell while it is going.
 
-    RUN is a folder, or the name of a study for its latest run; it may be left out where results/ holds one study.
+    RUN is a folder, or the name of a study for its latest sweep, or else search (STUDY/latest-search where it has
+    both); it may be left out where results/ holds one study.
     """
     from sweep.cli.standing import standing  # noqa: PLC0415 - Arrow
 
-    folder = find_run(run)
+    folder = read_run(run)
     now = _follow(folder) if follow else standing(folder)
     if as_json:
         answer_json(now.data())

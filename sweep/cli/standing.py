@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.dataset import Manifest, open_run
-from sweep.dataset.layout import LATEST, MANIFEST
+from sweep.dataset.layout import LATEST, LATEST_SEARCH, MANIFEST
 from sweep.dataset.lock import is_worked_on
 from sweep.dataset.manifest import SearchAsked
 from sweep.dataset.parts import Part, finished_parts
@@ -107,5 +107,5 @@ def standings(results: str) -> list[Standing]:
         names = {path.parent.relative_to(results).as_posix() for path in found}
     else:
         raise StudyError.at("is no folder; supernode run makes one, and -o there names another", results)
-    runs = [standing(below(results, name)) for name in names if name.rpartition("/")[2] != LATEST]
+    runs = [standing(below(results, name)) for name in names if name.rpartition("/")[2] not in {LATEST, LATEST_SEARCH}]
     return sorted(runs, key=lambda run: (run.started, run.location), reverse=True)

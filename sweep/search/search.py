@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sweep.catalogue import Catalogue
 from sweep.counting import require_designs
-from sweep.dataset.layout import point_latest
+from sweep.dataset.layout import LATEST_SEARCH, point_latest
 from sweep.dataset.lock import only_worker
 from sweep.dataset.runs import Run, open_run
 from sweep.dataset.store import LocalStore, check_writable, open_store
@@ -153,9 +153,9 @@ def search(
             check_writable(store)
             with only_worker(store), spread or nullcontext():
                 prepare(store, study, catalogue, manifest, done_parts(store, manifest))
-                point_latest(location)  # so that status finds it by the study's name while it is going
+                point_latest(location, LATEST_SEARCH)  # so that status finds it by the study's name while it is going
                 told = work.go_on(trials, progress)
-        point_latest(location)
+        point_latest(location, LATEST_SEARCH)
         checked = check(task.alone(evaluator), task.goals, task.fold, told.found, checks, progress)
     except KeyboardInterrupt as error:
         raise Interrupted(f"interrupted; run it again to go on with {location}") from error

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -90,6 +91,18 @@ def test_a_finished_search_has_as_many_trials_as_were_asked_for_also_when_it_was
         shown = supernode("status", found)
         assert f"trials    {trials} of {trials}" in shown
         assert "Finish it" not in shown
+
+
+def test_a_study_that_was_only_searched_is_read_by_its_name_and_a_sweep_comes_first(tmp_path):
+    found = search(*tiny_study(tmp_path, WIDE), tmp_path / "out", 5, Options("random", batch=8)).run.location
+    study = tmp_path / "out" / "tiny"
+    assert not (study / "latest").exists()
+    assert json.loads(supernode("status", study, "--json"))["run"] == Path(found).name
+    swept = run(*tiny_study(tmp_path, WIDE), tmp_path / "out", in_process=True).run.manifest.run
+    assert json.loads(supernode("status", study, "--json"))["run"] == swept
+    assert json.loads(supernode("status", study / "latest-search", "--json"))["run"] == Path(found).name
+    listed = json.loads(supernode("ls", tmp_path / "out", "--json"))
+    assert sorted(each["run"] for each in listed) == sorted([swept, Path(found).name])
 
 
 def test_a_password_is_not_in_the_command(tmp_path):
