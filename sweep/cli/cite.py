@@ -28,9 +28,9 @@ COLUMNS = ("key", "kind", "identifier", "url", "date", "confidences", "unverifie
 def cite(*, run: str | None, form: str, as_json: bool) -> None:
     """Print the sources of the facts that a run used, each once.
 
-    RUN is a folder, or the name of a study for its latest sweep, or else search; it may be left out where results/ holds
-    one study. Keys are made of the address alone and stay the same between runs. Sources without a recorded address are
-    marked unverified; numbers made here, assumed or set by the study have no source and are only counted.
+    RUN is a folder, or the name of a study for its latest sweep, or else search; it may be left out where results/
+    holds one study. Keys are made of the address alone and stay the same between runs. Sources without a recorded
+    address are marked unverified; numbers made here, assumed or set by the study have no source and are only counted.
     """
     from sweep.cite import bibtex, of_run  # noqa: PLC0415 - Arrow
     from sweep.dataset import open_run  # noqa: PLC0415
