@@ -44,7 +44,7 @@ Method = Literal["sobol", "morris"]
 SAMPLES: dict[Method, int] = {"sobol": 1024, "morris": 64}
 FEWEST = 200
 """Fewest feasible points from which shares are estimated."""
-FIRST_ROWS, LOOKS = 64, 64
+FIRST_ROWS, LOOKS = 64, 32
 """Designs of the first call, so that it is soon known how long all take; about how often it is said how far it is."""
 
 
