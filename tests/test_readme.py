@@ -80,6 +80,14 @@ def test_every_command_shown_exists() -> None:
     assert len(shown) > 5
 
 
+def test_every_shipped_study_is_in_the_table_and_the_pages_are_linked() -> None:
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \|", TEXT, re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "configs" / "studies").glob("*.yaml"))
+    linked = set(re.findall(r"\]\(([^)#:]+)\)", TEXT))
+    assert all((ROOT / path).exists() for path in linked)
+    assert {f"docs/{page}.md" for page in ("search", "sensitivity", "compare", "economics")} <= linked
+
+
 @pytest.mark.parametrize("marker", ["main command", "test command"])
 def test_the_two_commands_are_one_line_each_and_use_the_constraints(marker: str) -> None:
     command = block(marker)
