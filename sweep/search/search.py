@@ -39,7 +39,8 @@ class SearchResult:
 
     ``found`` are all trials, ``trial_seconds`` the time the search had worked when each of them ended; ``checked`` is
     what was asked for besides: proof, near-optimal designs, prices of limits. ``spent`` are the seconds that this call
-    took for engine calls, for parts and for all its trials.
+    took for engine calls, for parts and for all its trials. The first ``given`` trials are designs of the run that the
+    search began with.
     """
 
     run: Run
@@ -49,6 +50,7 @@ class SearchResult:
     checked: Checked
     seconds: float
     spent: Mapping[str, float]
+    given: int = 0
 
     @property
     def levers(self) -> LeverSpace:
@@ -124,6 +126,7 @@ def search(
     verify: bool = False,
     checks: Checks = NO_CHECKS,
     progress: Report | None = None,
+    proving: Report | None = None,
     storage: str | None = None,
     spread: Spread | None = None,
 ) -> SearchResult:
@@ -132,6 +135,7 @@ def search(
     ``checks`` says what to do after the trials; ``verify`` asks for its proof: every combination of levers is solved or
     shown not to be better, so that the regret is known. Trials are kept in a journal in the run's folder, or in the
     database ``storage``. Large batches go to the workers of ``spread``; the trials are the same.
+    ``progress`` is told of trials, ``proving`` of combinations of levers that the proof has dealt with.
 
     Raises ``SweepError`` (or one of its kinds) with one sentence; told trials are kept.
     """
@@ -156,8 +160,8 @@ def search(
                 point_latest(location, LATEST_SEARCH)  # so that status finds it by the study's name while it is going
                 told = work.go_on(trials, progress)
         point_latest(location, LATEST_SEARCH)
-        checked = check(task.alone(evaluator), task.goals, task.fold, told.found, checks, progress)
+        checked = check(task.alone(evaluator), task.goals, task.fold, told.found, checks, proving)
     except KeyboardInterrupt as error:
         raise Interrupted(f"interrupted; run it again to go on with {location}") from error
     seconds = time.perf_counter() - started
-    return SearchResult(open_run(location), task, told.found, told.seconds, checked, seconds, work.spent)
+    return SearchResult(open_run(location), task, told.found, told.seconds, checked, seconds, work.spent, told.given)

@@ -104,6 +104,11 @@ class Session:
         starts = range(len(self._source), len(points), self.batch)
         return [*begun, *(set(points[start : start + self.batch]) for start in starts)]
 
+    @property
+    def given(self) -> int:
+        """Number of trials that the search began with."""
+        return len(self._source)
+
     def asked_in(self, number: int) -> int:
         """Return the number of trials of a batch that was kept: none in what the search began with."""
         if self._source and number == 0:

@@ -36,15 +36,19 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The trials of a search, and the time that it had worked when each of them ended [s]."""
+    """The trials of a search, and the time that it had worked when each of them ended [s].
+
+    The first ``given`` of them are designs of the run that it began with.
+    """
 
     found: tuple[Found, ...]
     seconds: tuple[float, ...]
+    given: int
 
     @classmethod
     def of(cls, session: Session) -> Told:
         """Return what a session holds."""
-        return cls(tuple(session.found()), tuple(busy_seconds(session.told)))
+        return cls(tuple(session.found()), tuple(busy_seconds(session.told)), session.given)
 
 
 @dataclass(slots=True)
