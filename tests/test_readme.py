@@ -85,7 +85,7 @@ def test_every_shipped_study_is_in_the_table_and_the_pages_are_linked() -> None:
     assert sorted(listed) == sorted(path.stem for path in (ROOT / "configs" / "studies").glob("*.yaml"))
     linked = set(re.findall(r"\]\(([^)#:]+)\)", TEXT))
     assert all((ROOT / path).exists() for path in linked)
-    assert {f"docs/{page}.md" for page in ("search", "sensitivity", "compare", "economics")} <= linked
+    assert {f"docs/{page}.md" for page in ("search", "sensitivity", "compare", "economics", "catalogue")} <= linked
 
 
 @pytest.mark.parametrize("marker", ["main command", "test command"])
