@@ -45,10 +45,47 @@ def test_the_snippet_reads_the_results(finished: Path, capsys: pytest.CaptureFix
     assert finished.is_dir()
 
 
+def test_a_search_after_the_run_does_not_change_what_the_snippet_reads(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def counted(run: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli, ["query", run, "SELECT count(*) AS n FROM designs", "--format", "csv"])
+        assert done.exit_code == 0, done.output
+        return int(done.stdout.split()[-1]), done.stderr
+
+    swept, _ = counted("my-first-study")
+    shown = re.search(r"supernode (optimize my-first-study.yaml) --trials", TEXT)
+    assert shown
+    done = CliRunner().invoke(cli, [*shlex.split(shown[1]), "--trials", "8", "--in-process"])
+    assert done.exit_code == 0, done.output
+    (location,) = (str(path) for path in finished.glob("results/*/search-*"))
+    again, said = counted("my-first-study")
+    assert again == swept
+    assert "reading results/my-first-study/" in said
+    assert "search" not in said
+    tried, said = counted("my-first-study/latest-search")
+    assert 0 < tried < swept
+    assert "a search: it holds the designs that were tried, not all of the study" in said
+    assert counted(location)[0] == tried
+    namespace: dict[str, object] = {}
+    exec(compile(block("python: needs a finished run"), "README.md", "exec"), namespace)
+    frame = namespace["pandas"].read_parquet(namespace["data"])  # type: ignore[attr-defined]
+    assert len(frame) == swept
+    assert capsys.readouterr().out
+
+
 def test_every_command_shown_exists() -> None:
     shown = re.findall(r"(?:bin/|`)supernode ((?!-)[a-z]+)", TEXT)
     assert set(shown) <= set(VERBS)
     assert len(shown) > 5
+
+
+def test_every_shipped_study_is_in_the_table_and_the_pages_are_linked() -> None:
+    listed = re.findall(r"^\| `([a-z0-9-]+)` \|", TEXT, re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "configs" / "studies").glob("*.yaml"))
+    linked = set(re.findall(r"\]\(([^)#:]+)\)", TEXT))
+    assert all((ROOT / path).exists() for path in linked)
+    assert {f"docs/{page}.md" for page in ("search", "sensitivity", "compare", "economics", "catalogue")} <= linked
 
 
 @pytest.mark.parametrize("marker", ["main command", "test command"])

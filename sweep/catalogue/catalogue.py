@@ -28,9 +28,12 @@ class Catalogue:
     ----------
     files
         Kind → name → file.
+    folders
+        The user's folders among them, absolute.
     """
 
-    def __init__(self, files: Mapping[str, Mapping[str, Path]]) -> None:
+    def __init__(self, files: Mapping[str, Mapping[str, Path]], folders: Sequence[str] = ()) -> None:
+        self.folders = tuple(folders)
         self._files = files
         self._entries: dict[tuple[str, str], Entry] = {}
 
@@ -46,7 +49,7 @@ class Catalogue:
         problems: list[Problem] = []
         for folder in extra:
             problems += _add(files, Path(folder))
-        catalogue = cls(files)
+        catalogue = cls(files, [str(Path(folder).resolve()) for folder in extra])
         added = {(kind, name) for folder in extra for kind in KINDS for name, _ in _files(Path(folder), kind)}
         for kind, name in sorted(added):
             problems += catalogue.faults(kind, name)

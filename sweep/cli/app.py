@@ -166,7 +166,7 @@ def cli() -> None:
     """Sweep designs of AI clusters: performance, power, reliability, money and export rules.
 
     A study is a YAML file or the name of a shipped one. A run is a folder under results/, or the name of a study for
-    its latest run. Answers go to stdout, talk goes to stderr.
+    its latest sweep, or else search. Answers go to stdout, talk goes to stderr.
     """
 
 

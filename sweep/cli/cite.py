@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweep.cli.find import find_run, run_argument
+from sweep.cli.find import read_run, run_argument
 from sweep.cli.output import answer, answer_json
 from sweep.cli.settings import common_options, talk
 
@@ -28,14 +28,14 @@ COLUMNS = ("key", "kind", "identifier", "url", "date", "confidences", "unverifie
 def cite(*, run: str | None, form: str, as_json: bool) -> None:
     """Print the sources of the facts that a run used, each once.
 
-    RUN is a folder, or the name of a study for its latest run; it may be left out where results/ holds one study. Keys
-    are made of the address alone and stay the same between runs. Sources without a recorded address are marked
-    unverified; numbers made here, assumed or set by the study have no source and are only counted.
+    RUN is a folder, or the name of a study for its latest sweep, or else search; it may be left out where results/
+    holds one study. Keys are made of the address alone and stay the same between runs. Sources without a recorded
+    address are marked unverified; numbers made here, assumed or set by the study have no source and are only counted.
     """
     from sweep.cite import bibtex, of_run  # noqa: PLC0415 - Arrow
     from sweep.dataset import open_run  # noqa: PLC0415
 
-    found = of_run(open_run(find_run(run)))
+    found = of_run(open_run(read_run(run)))
     if as_json or form == "json":
         answer_json({"citations": [asdict(each) | {"year": each.year} for each in found.citations], "own": found.own})
     elif form == "csv":

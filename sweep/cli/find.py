@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from sweep.cli.settings import talk
 from sweep.errors import StudyError, nearest
 
 RESULTS = Path("results")
@@ -41,7 +42,9 @@ def find_study(study: str | Path) -> Path:
 
 
 def find_run(text: str | None) -> str:
-    """Return the folder of a run: by path or address, by study name (its latest run), or the only study's latest.
+    """Return the folder of a run: by path or address, by study name, or that of the only study.
+
+    A name means the latest sweep, or else the latest search; ``STUDY/latest-search`` is the search where it has both.
 
     Raises ``StudyError``.
     """
@@ -60,6 +63,20 @@ def find_run(text: str | None) -> str:
     names = run_names()
     hint = nearest(text, names) if names else f"; {RESULTS}/ holds no runs yet, make one with: supernode run STUDY"
     raise StudyError.at(f"no run has this name or path{hint}", text)
+
+
+def read_run(text: str | None) -> str:
+    """Return the same for a verb that reads a run, and say on stderr which one a name means and what a search lacks."""
+    from sweep.dataset.manifest import read_manifest  # noqa: PLC0415 - Arrow
+    from sweep.dataset.store import open_store  # noqa: PLC0415
+
+    folder = find_run(text)
+    manifest = read_manifest(open_store(folder))
+    if manifest is not None and manifest.search is not None:
+        talk(f"reading {folder}, a search: it holds the designs that were tried, not all of the study")
+    elif text is None or not ("://" in text or Path(text).is_dir()):
+        talk(f"reading {folder}")
+    return folder
 
 
 def _only_study() -> str:

@@ -8,10 +8,11 @@ import click
 
 from sweep.cli.best import best_data, next_command, print_best, scenario_data
 from sweep.cli.find import RESULTS, find_run, find_study, study_argument
+from sweep.cli.lever_table import columns_of
 from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.progress import Meter, State
 from sweep.cli.proof import checks_data, checks_of, draw_curve, print_checks, proof_options
-from sweep.cli.search_options import closest, constraints_data, spread_of, start_options
+from sweep.cli.search_options import closest, constraints_data, idle, spread_of, start_options
 from sweep.cli.settings import common_options, json_option, opened, set_option, settings, talk
 from sweep.text import Table, duration, number
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @study_argument
 @set_option
 @click.option("--trials", type=click.IntRange(min=1), default=256, show_default=True, metavar="N",
-              help="Trials in all; a search that has fewer goes on.")  # fmt: skip
+              help="Trials in all, besides the designs of --from; a search that has fewer goes on.")  # fmt: skip
 @click.option("--sampler", default="auto", show_default=True, metavar="NAME",
               help="tpe, nsgaii, nsgaiii, cmaes, gp, qmc, random, or "
                    "auto: tpe for one goal, nsgaii for several.")  # fmt: skip
@@ -78,12 +79,16 @@ def optimize(
     with Meter(quiet=settings().verbosity < 0) as meter:
         result = search(
             loaded, catalogue, output, trials, options, checks=checks, storage=storage, spread=spread,
-            progress=lambda done, total: meter(State(done, total, done, what="designs")),
+            progress=lambda done, total: meter(State(done, total, done, what="trials")),
+            proving=lambda done, total: meter(State(done, total, done, what="combinations of levers")),
         )  # fmt: skip
+    begun = f", and before them {result.given:,} designs of {options.start}" if result.given else ""
     talk(
-        f"{result.trials:,} trials of {result.tried:,} designs ({result.feasible:,} trials feasible) "
-        f"in {duration(result.seconds)}: {result.run.location}"
+        f"{result.trials - result.given:,} trials{begun}: {result.tried:,} designs in all "
+        f"({result.feasible:,} trials feasible) in {duration(result.seconds)}: {result.run.location}"
     )
+    if address is not None and spread is not None and not spread.used:
+        talk(f"--address {address} was not used: {idle(spread)}")
     draw_curve(result, curve)
     follow_up = next_command(result, study, changed=bool(overrides))
     if as_json:
@@ -118,9 +123,9 @@ def _measure(result: SearchResult, over: str) -> str:
 
 def _table(title: str, result: SearchResult, found: tuple[Found, ...]) -> Table:
     rows = [result.levers.values(each.point) for each in found]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names, note = columns_of(result.levers, rows)
     goals = [_headed(goal.name, result) for goal in result.goals]
-    table = Table(title, (*goals, *(_headed(name, result) for name in names), "design>", "trial>"))
+    table = Table(title, (*goals, *(_headed(name, result) for name in names), "design>", "trial>"), note=note)
     for each, row, design in zip(found, rows, result.design_ids(found), strict=True):
         values = (number(value, 5) for value in each.score.values)
         levers = (number(row.get(name)) for name in names)
@@ -146,7 +151,8 @@ def _data(result: SearchResult, over: str) -> dict[str, Any]:
     return {
         "study": result.run.manifest.study,
         "run": result.run.location,
-        "trials": result.trials,
+        "trials": result.trials - result.given,
+        "given": result.given,
         "designs": result.tried,
         "feasible": result.feasible,
         "combinations": result.combinations,

@@ -79,6 +79,8 @@ class Meter:
         if self._quiet:
             return
         now = self._clock()
+        if self._first is not None and state.what != self._first.what:
+            self._first = None  # another phase, with a pace of its own
         if self._first is None or not self._going:
             self._going = self._first is not None and state.done > self._first.done
             self._first, self._began = state, now

@@ -183,7 +183,8 @@ def _print_near(result: SearchResult, make_table: MakeTable) -> None:
     table = make_table(title, result, tuple(near.found for near in checked.near))
     table.columns = (*table.columns, "difference>")
     table.rows = [(*row, f"{near.distance:.2f}") for row, near in zip(table.rows, checked.near, strict=True)]
-    table.note = "difference: mean over levers from the nearest design above, 0 equal to 1 opposite"
+    meaning = "difference: mean over levers from the nearest design above, 0 equal to 1 opposite"
+    table.note = "\n".join(filter(None, (table.note, meaning)))
     answer_table(table)
 
 

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from sweep.cli.find import complete_run, find_run
+from sweep.cli.find import complete_run, read_run
 from sweep.cli.output import answer_table, plain
 from sweep.cli.settings import common_options, talk
 from sweep.errors import StudyError
@@ -40,9 +40,9 @@ BATCH = 50_000
 def query(*, run: str, sql: str | None, form: str, as_json: bool, output: Path | None) -> None:
     """Ask a run in SQL (DuckDB).
 
-    RUN is a folder, or the name of a study for its latest run; where results/ holds one study it may be left out:
-    supernode query "SQL". The tables are designs (one row per design), columns (the data dictionary), sources (facts
-    with source) and parts (the files).
+    RUN is a folder, or the name of a study for its latest sweep, or else search (STUDY/latest-search where it has
+    both); where results/ holds one study it may be left out: supernode query "SQL". The tables are designs (one row per
+    design), columns (the data dictionary), sources (facts with source) and parts (the files).
     """
     name, text = (run, sql) if sql is not None else (None, run)
     form = "json" if as_json else form
@@ -50,7 +50,7 @@ def query(*, run: str, sql: str | None, form: str, as_json: bool, output: Path |
         raise StudyError.at("a table goes to the terminal; add --format csv, json or parquet", "--output")
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise StudyError.at("is binary; name a file with -o FILE, or send stdout to one", "--format parquet")
-    folder = find_run(name)
+    folder = read_run(name)
     with _faults_of_sql():
         reader = _ask(folder, text)
         if form == "table":

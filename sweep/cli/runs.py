@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING
 
 import click
 
-from sweep.cli.find import RESULTS, find_run, run_argument
+from sweep.cli.find import RESULTS, read_run, run_argument
 from sweep.cli.output import answer, answer_json, answer_table
 from sweep.cli.settings import common_options, json_option, settings, talk
 from sweep.text import Table, size
 
 if TYPE_CHECKING:
     from sweep.cli.standing import Standing
+    from sweep.dataset.manifest import SearchAsked
 
 POLL = 1.0
 """Seconds between two looks at a run that is followed."""
 
 LEFT = 3
 """Looks in a row at which no process works on a run that is followed, before it counts as interrupted."""
+
+MASK = ":***@"
+"""What stands in an address of a database in place of its password."""
 
 
 @click.command()
@@ -47,7 +52,7 @@ def ls(*, folder: str, as_json: bool) -> None:
 
 
 def _state(run: Standing) -> str:
-    return run.state if run.complete else f"{run.state} {100 * run.chunks_done / max(run.chunks, 1):.0f} %"
+    return run.state if run.complete else f"{run.state} {100 * run.share:.0f} %"
 
 
 @click.command()
@@ -58,11 +63,12 @@ def _state(run: Standing) -> str:
 def status(*, run: str | None, follow: bool, as_json: bool) -> None:
     """Show how far a run is; works from another shell while it is going.
 
-    RUN is a folder, or the name of a study for its latest run; it may be left out where results/ holds one study.
+    RUN is a folder, or the name of a study for its latest sweep, or else search (STUDY/latest-search where it has
+    both); it may be left out where results/ holds one study.
     """
     from sweep.cli.standing import standing  # noqa: PLC0415 - Arrow
 
-    folder = find_run(run)
+    folder = read_run(run)
     now = _follow(folder) if follow else standing(folder)
     if as_json:
         answer_json(now.data())
@@ -70,12 +76,30 @@ def status(*, run: str | None, follow: bool, as_json: bool) -> None:
     answer_table(_table(now))
     if not now.complete:
         answer(f"Finish it with: {_again(now)}")
+        if now.search is not None and MASK in now.search.storage:
+            answer("Give the password of the database in place of ***.")
 
 
 def _again(now: Standing) -> str:
     """Return the command that goes on with a run: its own copy of the study has the same identity."""
-    limit = "" if now.limit is None else f" --limit {now.limit}"
-    return f"supernode run {now.location}/study.yaml -o {now.location.rsplit('/', 2)[0]}{limit}"
+    verb, options = ("run", _limit(now)) if now.search is None else ("optimize", _asked(now.search))
+    folders = [word for folder in now.folders for word in ("--catalogue", folder)]
+    return f"supernode {shlex.join([verb, f'{now.location}/study.yaml', '-o', _results(now), *options, *folders])}"
+
+
+def _results(now: Standing) -> str:
+    return now.location.rsplit("/", 2)[0]
+
+
+def _limit(now: Standing) -> list[str]:
+    return [] if now.limit is None else ["--limit", str(now.limit)]
+
+
+def _asked(search: SearchAsked) -> list[str]:
+    options = ["--trials", str(search.trials), "--sampler", search.sampler, "--seed", str(search.seed)]
+    options += ["--over", search.over]
+    options += ["--storage", search.storage] if search.storage else []
+    return options + (["--from", search.start] if search.start else [])
 
 
 def _table(now: Standing) -> Table:
@@ -84,13 +108,19 @@ def _table(now: Standing) -> Table:
         ("run", now.location),
         ("state", now.state),
         ("parts", f"{now.chunks_done:,} of {now.chunks:,}"),
-        ("designs", f"{now.designs_done:,} of {now.designs:,}"),
+        _done(now),
         ("rows", f"{now.rows:,}, of them {now.infeasible:,} infeasible"),
         ("size", size(now.bytes)),
         ("started", now.started),
         ("finished", now.finished),
     ]
     return Table("", ("what", "value"), [*rows])
+
+
+def _done(now: Standing) -> tuple[str, str]:
+    if now.search is None:
+        return "designs", f"{now.designs_done:,} of {now.designs:,}"
+    return "trials", f"{now.trials_done:,} of {now.search.trials:,}"
 
 
 def _follow(folder: str) -> Standing:

@@ -47,6 +47,11 @@ def spread_of(*, workers: int | None, address: str | None, in_process: bool) -> 
     return Spread(workers or cores(), address)
 
 
+def idle(spread: Spread) -> str:
+    """Return why workers that were asked for had nothing to do."""
+    return f"no batch of trials had {spread.worth:,} rows, from which workers are faster than this process"
+
+
 def closest(result: SearchResult) -> str:
     """Return what to say when no trial is feasible: which condition binds, and by how much in the closest design."""
     near = min(result.found, key=_missed, default=None)

@@ -77,7 +77,7 @@ def sensitivity(
     with Meter(quiet=settings().verbosity < 0) as meter:
         found = analysed(
             loaded, catalogue, _asked(loaded, metrics), options,
-            progress=lambda done, total: meter(State(done, total, done, what="designs")),
+            progress=lambda done, total, what: meter(State(done, total, done, what=what)),
         )  # fmt: skip
     talk(f"{found.evaluations:,} designs of {found.samples:,} samples in {duration(found.seconds)}")
     _answer(found, as_json=as_json)

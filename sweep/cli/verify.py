@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sweep.cli.find import find_run, run_argument
+from sweep.cli.find import read_run, run_argument
 from sweep.cli.output import answer, answer_json
 from sweep.cli.settings import common_options, json_option, talk
 
@@ -16,12 +16,13 @@ from sweep.cli.settings import common_options, json_option, talk
 def verify(*, run: str | None, as_json: bool) -> None:
     """Check the files of a run against its manifest: presence, row counts, digests.
 
-    RUN is a folder, or the name of a study for its latest run. Exit code 1 when anything differs.
+    RUN is a folder, or the name of a study for its latest sweep, or else search. Exit code 1 when anything
+    differs.
     """
     from sweep.dataset import open_run  # noqa: PLC0415
     from sweep.dataset import verify as find_faults  # noqa: PLC0415
 
-    folder = find_run(run)
+    folder = read_run(run)
     opened = open_run(folder)
     faults = [str(fault) for fault in find_faults(opened)]
     manifest = opened.manifest

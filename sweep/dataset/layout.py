@@ -1,4 +1,4 @@
-"""Names in a results folder: ``results/<study>/<run id>/`` and ``results/<study>/latest``."""
+"""Names in a results folder: ``results/<study>/<run id>/``, ``latest`` for sweeps, ``latest-search`` for searches."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from sweep.errors import SweepError, nearest
 FORMAT = 1
 MANIFEST = "manifest.json"
 LATEST = "latest"
+LATEST_SEARCH = "latest-search"
+"""The latest search of a study: it holds the designs that were tried, so it never takes the place of a sweep."""
 STUDY = "study.yaml"
 COLUMNS = "columns.csv"
 SOURCES = "sources.csv"
@@ -62,24 +64,26 @@ def manifest_bytes(store: Store) -> bytes | None:
         return None
 
 
-def point_latest(location: str) -> None:
+def point_latest(location: str, link: str = LATEST) -> None:
     """Make ``latest`` beside a run's folder name it: a link, or a text file where links are not possible."""
     if isinstance(open_store(location), LocalStore):
         path = Path(location)
-        temporary = path.parent / f".{LATEST}.{uuid.uuid4().hex[:8]}{TEMPORARY}"
+        temporary = path.parent / f".{link}.{uuid.uuid4().hex[:8]}{TEMPORARY}"
         try:
             temporary.symlink_to(path.name, target_is_directory=True)
-            temporary.replace(path.parent / LATEST)
+            temporary.replace(path.parent / link)
         except OSError:
             temporary.unlink(missing_ok=True)
         else:
             return
     parent, _, name = location.rstrip("/").rpartition("/")
-    open_store(parent or os.curdir).put(LATEST, f"{name}\n".encode())
+    open_store(parent or os.curdir).put(link, f"{name}\n".encode())
 
 
 def resolve(path: str | Path) -> str:
     """Return the folder of the run that a path means: a run's own folder, a study's folder, or its ``latest``.
+
+    A study's folder means its latest sweep, or its latest search where it has no sweep.
 
     Raises ``SweepError`` when there is no run.
     """
@@ -87,21 +91,23 @@ def resolve(path: str | Path) -> str:
         return str(path)
     text = str(path).rstrip("/")
     parent, _, last = text.rpartition("/")
-    folder = parent if last == LATEST else text
-    name = _latest_name(folder or os.curdir)
-    if name and run_in(below(folder or os.curdir, name)) is not None:
-        return below(folder or os.curdir, name)
-    runs = _known(folder if last == LATEST else parent or os.curdir)
+    links = (last,) if last in {LATEST, LATEST_SEARCH} else (LATEST, LATEST_SEARCH)
+    folder = (parent if last in links else text) or os.curdir
+    for link in links:
+        name = _latest_name(folder, link)
+        if name and run_in(below(folder, name)) is not None:
+            return below(folder, name)
+    runs = _known(folder if last in links else parent or os.curdir)
     hint = nearest(last, runs) if runs else ""
     raise SweepError(f"{path} is no run and no folder with a latest one{hint}; `supernode ls` lists runs")
 
 
-def _latest_name(folder: str) -> str:
+def _latest_name(folder: str, link: str) -> str:
     store = open_store(folder)
-    if isinstance(store, LocalStore) and (store.root / LATEST).is_symlink():
-        return str((store.root / LATEST).readlink())
+    if isinstance(store, LocalStore) and (store.root / link).is_symlink():
+        return str((store.root / link).readlink())
     try:
-        return store.get(LATEST).decode().strip()
+        return store.get(link).decode().strip()
     except (OSError, UnicodeDecodeError):
         return ""
 

@@ -29,11 +29,28 @@ LIBRARIES = ("supernode-sweep", "numpy", "pyarrow", "ray")
 
 
 @dataclass(frozen=True, slots=True)
+class SearchAsked:
+    """How a search was asked for: the same words go on with it.
+
+    ``storage`` is an address without its password, empty for a journal in the run's folder; ``start`` the folder of the
+    run that it begins with, empty for none.
+    """
+
+    trials: int
+    sampler: str
+    seed: int
+    over: str
+    storage: str = ""
+    start: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything a reader of the dataset may ask about its making.
 
     ``digests`` are those of the study, the catalogue, the model's source and, when complete, the dataset. ``seconds``
-    and ``shares`` describe the last session that worked on the run; shares are of the workers' time.
+    and ``shares`` describe the last session that worked on the run; shares are of the workers' time. ``folders`` hold
+    catalogue entries of the user that the study does not name; ``search`` is None for a sweep.
     """
 
     study: str
@@ -63,6 +80,8 @@ class Manifest:
     seconds: dict[str, float] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+    folders: tuple[str, ...] = ()
+    search: SearchAsked | None = None
 
     @property
     def schema(self) -> pa.Schema:
@@ -134,6 +153,8 @@ def _manifest_from(data: dict[str, Any]) -> Manifest:
             "parts": tuple(part_from(part) for part in data["parts"]),
             "partition": tuple(data["partition"]),
             "simd": tuple(data["simd"]),
+            "folders": tuple(data.get("folders", ())),
+            "search": SearchAsked(**data["search"]) if data.get("search") else None,
         }
     )
 

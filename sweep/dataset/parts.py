@@ -28,7 +28,7 @@ class Part:
 
     ``start`` and ``stop`` bound its design ids; ``pruned`` of them were dropped by ``where``. ``name`` is empty when
     no row was left to write. ``ok`` counts rows whose design is feasible; seconds and ``simd`` say how it went and are
-    no part of any digest.
+    no part of any digest. ``trials`` counts those of a search whose batch it is.
     """
 
     index: int
@@ -45,6 +45,7 @@ class Part:
     rows_seconds: float = 0.0
     parquet_seconds: float = 0.0
     simd: str = ""
+    trials: int = 0
 
 
 def part_name(folder: str, partition: Sequence[tuple[str, Any]], index: int) -> str:

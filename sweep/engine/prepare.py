@@ -59,6 +59,7 @@ def first_manifest(study: Study, catalogue: Catalogue, output: str | Path, limit
         git=git_revision(),
         host=host_facts(),
         started=now(),
+        folders=tuple(folder for folder in catalogue.folders if folder not in study.catalogue_dirs),
     )
     return manifest, run_location(output, study.name, identity)
 

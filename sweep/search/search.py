@@ -15,7 +15,7 @@ from pathlib import Path
 from sweep.catalogue import Catalogue
 from sweep.counting import require_designs
 from sweep.dataset.columns import Column
-from sweep.dataset.layout import point_latest
+from sweep.dataset.layout import LATEST_SEARCH, point_latest
 from sweep.dataset.lock import only_worker
 from sweep.dataset.runs import Run, open_run
 from sweep.dataset.store import LocalStore, check_writable, open_store
@@ -42,7 +42,8 @@ class SearchResult:
 
     ``found`` are all trials, ``trial_seconds`` the time the search had worked when each of them ended; ``checked`` is
     what was asked for besides: proof, near-optimal designs, prices of limits. ``spent`` are the seconds that this call
-    took for engine calls, for parts and for all its trials.
+    took for engine calls, for parts and for all its trials. The first ``given`` trials are designs of the run that the
+    search began with.
     """
 
     run: Run
@@ -52,6 +53,7 @@ class SearchResult:
     checked: Checked
     seconds: float
     spent: Mapping[str, float]
+    given: int
     evaluator: Evaluator = field(repr=False)
 
     def column(self, name: str) -> Column | None:
@@ -140,6 +142,7 @@ def search(
     verify: bool = False,
     checks: Checks = NO_CHECKS,
     progress: Report | None = None,
+    proving: Report | None = None,
     storage: str | None = None,
     spread: Spread | None = None,
 ) -> SearchResult:
@@ -148,6 +151,7 @@ def search(
     ``checks`` says what to do after the trials; ``verify`` asks for its proof: every combination of levers is solved or
     shown not to be better, so that the regret is known. Trials are kept in a journal in the run's folder, or in the
     database ``storage``. Large batches go to the workers of ``spread``; the trials are the same.
+    ``progress`` is told of trials, ``proving`` of combinations of levers that the proof has dealt with.
 
     Raises ``SweepError`` (or one of its kinds) with one sentence; told trials are kept.
     """
@@ -158,7 +162,7 @@ def search(
         raise StudyError.at("proofs, near-optimal designs and prices are not known for regrets; leave them out", OVER)
     check_goals(checks, task.goals)
     require_designs(study, catalogue)
-    manifest, location = search_identity(task, output, trials)
+    manifest, location = search_identity(task, output, trials, storage)
     store = open_store(location)
     if not isinstance(store, LocalStore):
         raise SweepError("a search keeps its journal in a local or shared folder; name one with --output")
@@ -170,11 +174,13 @@ def search(
             check_writable(store)
             with only_worker(store), spread or nullcontext():
                 prepare(store, study, catalogue, manifest, done_parts(store, manifest))
-                point_latest(location)  # so that status finds it by the study's name while it is going
+                point_latest(location, LATEST_SEARCH)  # so that status finds it by the study's name while it is going
                 told = work.go_on(trials, progress)
-        point_latest(location)
-        checked = check(task.alone(evaluator), task.goals, task.fold, told.found, checks, progress)
+        point_latest(location, LATEST_SEARCH)
+        checked = check(task.alone(evaluator), task.goals, task.fold, told.found, checks, proving)
     except KeyboardInterrupt as error:
         raise Interrupted(f"interrupted; run it again to go on with {location}") from error
     seconds = time.perf_counter() - started
-    return SearchResult(open_run(location), task, told.found, told.seconds, checked, seconds, work.spent, evaluator)
+    return SearchResult(
+        open_run(location), task, told.found, told.seconds, checked, seconds, work.spent, told.given, evaluator
+    )

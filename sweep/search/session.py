@@ -105,6 +105,17 @@ class Session:
         return [*begun, *(set(points[start : start + self.batch]) for start in starts)]
 
     @property
+    def given(self) -> int:
+        """Number of trials that the search began with."""
+        return len(self._source)
+
+    def asked_in(self, number: int) -> int:
+        """Return the number of trials of a batch that was kept: none in what the search began with."""
+        if self._source and number == 0:
+            return 0
+        return self.batch if number < self.next_batch else len(self._pending)
+
+    @property
     def total(self) -> int:
         """Number of trials that the search has told, those of an unfinished batch included."""
         return self.count + len(self._pending)

@@ -19,15 +19,19 @@ Result = TypeVar("Result")
 
 
 class Spread:
-    """Ray workers for the batches of one search; use it as a context. ``rows`` is the most of one task."""
+    """Ray workers for the batches of one search; use it as a context.
+
+    ``rows`` is the most of one task; ``used`` says whether any batch was large enough.
+    """
 
     def __init__(
         self, workers: int, address: str | None = None, *, worth: int = WORTH_ROWS, rows: int = TASK_ROWS
     ) -> None:
         self.rows = rows
-        self._workers, self._address, self._worth = workers, address, worth
+        self._workers, self._address, self.worth = workers, address, worth
         self._open = ExitStack()
         self._at_once = 0
+        self.used = False
 
     def __enter__(self) -> Self:
         return self
@@ -38,7 +42,7 @@ class Spread:
 
     def wants(self, rows: int) -> bool:
         """Return whether a batch of so many rows goes to the workers."""
-        return rows >= self._worth
+        return rows >= self.worth
 
     def map(self, function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]]) -> Iterator[Result]:
         """Yield what a function returns for each task, in their order; at most a few are in flight.
@@ -47,6 +51,7 @@ class Spread:
         """
         import ray  # noqa: PLC0415  (only large batches need it)
 
+        self.used = True
         if not self._at_once:
             self._at_once = self._open.enter_context(ray_session(self._workers, self._address))
         shared, task = ray.put((function, source_digest())), ray.remote(_call)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
 from sweep.errors import StudyError, SweepError
 from sweep.study.study import Direction
@@ -24,10 +25,18 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 JOURNAL = "trials.journal"
-PASSWORD = re.compile(r"://([^:/@]*):[^@]*@")
+PASSWORD = re.compile(r"://(?P<user>[^:/]*):(?P<password>.*)@")
+"""The password of an address: up to the last ``@``, so that none is taken for the host when it holds one itself."""
+GIVEN = re.compile(r"([?&](?:password|passwd|pwd|sslpassword)=)([^&]+)", re.IGNORECASE)
 POSTGRES = re.compile(r"^postgres(ql)?://")
 """An address without a driver: which one it means depends on the version of SQLAlchemy."""
 OPTION = "--storage"
+NO_DATABASE = "is no database; write it as sqlite:///trials.db or postgresql://user@host/database"
+
+
+def masked(url: str) -> str:
+    """Return an address without its password."""
+    return GIVEN.sub(r"\1***", PASSWORD.sub(r"://\g<user>:***@", url))
 
 
 class Kept:
@@ -89,8 +98,10 @@ def open_kept(location: str, name: str, directions: Sequence[Direction], url: st
     from optuna.storages import JournalStorage  # noqa: PLC0415
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    shown = PASSWORD.sub(r"://\1:***@", url) if url else str(Path(location, JOURNAL))
-    with _database_faults(shown), warnings.catch_warnings():
+    shown = masked(url) if url else str(Path(location, JOURNAL))
+    if url:
+        _check_address(url, shown)
+    with _database_faults(shown, secrets_of(url or "")), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         journal = Journal(Path(location, JOURNAL)) if url is None else None
         storage: BaseStorage = _database(url, shown) if url else JournalStorage(cast("BaseJournalBackend", journal))
@@ -104,9 +115,34 @@ def open_kept(location: str, name: str, directions: Sequence[Direction], url: st
         return Kept(storage, number, shown, journal)
 
 
+def secrets_of(url: str) -> tuple[str, ...]:
+    """Return the passwords of an address, as they are written and as they are meant."""
+    found = [*(each["password"] for each in PASSWORD.finditer(url)), *(each[2] for each in GIVEN.finditer(url))]
+    return tuple(text for each in found if each for text in (each, unquote(each)))
+
+
+def _check_address(url: str, shown: str) -> None:
+    """Raise ``StudyError`` for an address that no library may see: its own words would tell the password."""
+    from sqlalchemy import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+    encode = "percent-encode the password (@ is %40, : is %3A, / is %2F)"
+    found = PASSWORD.search(url)
+    if found and "@" in found["password"]:
+        raise StudyError.at(f"{shown} has more than one @; {encode}", OPTION)
+    try:
+        make_url(url)
+    except ArgumentError as error:
+        raise StudyError.at(f"{shown} {NO_DATABASE}", OPTION) from error
+    except ValueError:  # it repeats what it took for the port
+        raise StudyError.at(f"{shown} has a port that is no number; {encode}", OPTION) from None
+    if url.startswith("redis"):
+        raise StudyError.at(f"{shown} {NO_DATABASE}", OPTION)
+
+
 @contextmanager
-def _database_faults(shown: str) -> Iterator[None]:
-    """Turn what Optuna, SQLAlchemy and drivers raise into one sentence."""
+def _database_faults(shown: str, secrets: Sequence[str] = ()) -> Iterator[None]:
+    """Turn what Optuna, SQLAlchemy and drivers raise into one sentence; a reason that tells a secret is left out."""
     import optuna  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
@@ -117,7 +153,8 @@ def _database_faults(shown: str) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, optuna.exceptions.OptunaError) and error.__cause__ else error
         reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()
         what = "as the storage of a search" if "://" in shown else "as the journal of a search"
-        raise SweepError(f"{shown} cannot be used {what}: {reason[0] if reason else type(error).__name__}") from error
+        first = reason[0] if reason and not any(secret in reason[0] for secret in secrets) else type(cause).__name__
+        raise SweepError(f"{shown} cannot be used {what}: {first}") from error
 
 
 def _database(url: str, shown: str) -> BaseStorage:
@@ -130,8 +167,7 @@ def _database(url: str, shown: str) -> BaseStorage:
         hint = "; pip install 'supernode-sweep[postgresql]'" if url.startswith("postgres") else ""
         raise StudyError.at(f"{shown} needs a driver that is not installed ({error}){hint}", OPTION) from error
     except (ArgumentError, NoSuchModuleError) as error:
-        message = f"{shown} is no database; write it as sqlite:///trials.db or postgresql://user@host/database"
-        raise StudyError.at(message, OPTION) from error
+        raise StudyError.at(f"{shown} {NO_DATABASE}", OPTION) from error
 
 
 class Journal:

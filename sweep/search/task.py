@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sweep.catalogue import Catalogue
 from sweep.dataset.layout import run_location
-from sweep.dataset.manifest import Manifest
+from sweep.dataset.manifest import Manifest, SearchAsked
 from sweep.dataset.reduce import Keep
 from sweep.engine.prepare import first_manifest
 from sweep.search.basis import held_to_basis
@@ -23,7 +23,7 @@ from sweep.search.samplers import Kind, chosen
 from sweep.search.scenarios import Scenario, named
 from sweep.search.session import Session
 from sweep.search.spread import Spread
-from sweep.search.storage import Kept
+from sweep.search.storage import Kept, masked
 from sweep.search.warm import Warm
 from sweep.space import Space
 from sweep.study import Objective, Study
@@ -125,7 +125,7 @@ def task_of(study: Study, catalogue: Catalogue, options: Options) -> Task:
     return Task(study, catalogue, levers, Filter(levers, catalogue), kind, options, goals, scenario, start)
 
 
-def search_identity(task: Task, output: str | Path, trials: int) -> tuple[Manifest, str]:
+def search_identity(task: Task, output: str | Path, trials: int, storage: str | None = None) -> tuple[Manifest, str]:
     """Return the manifest and the folder of a search; the number of trials is no part of its identity."""
     study, options, kind = task.study, task.options, task.kind
     manifest, _ = first_manifest(study, task.catalogue, output, None)
@@ -134,13 +134,15 @@ def search_identity(task: Task, output: str | Path, trials: int) -> tuple[Manife
     places = "" if task.scenario is None else sorted(task.scenario.places.items())
     text = f"{manifest.run} {kind.name} {options.seed} {kind.batch} {options.over} {start} {held} {places}".rstrip()
     identity = "search-" + hashlib.sha256(text.encode()).hexdigest()[:12]
+    begun = task.start.run.store.location if task.start is not None else ""
     kept = replace(
         manifest,
         run=identity,
         keep=Keep("trials"),
         seed=options.seed,
         partition=(),  # a part holds one batch
-        chunks=-(-trials // kind.batch),
+        chunks=-(-trials // kind.batch) + bool(begun),
+        search=SearchAsked(trials, kind.name, options.seed, options.over, masked(storage or ""), begun),
         versions={**manifest.versions, "optuna": version("optuna")},
     )
     return kept, run_location(output, study.name, identity)

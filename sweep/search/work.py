@@ -36,15 +36,19 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The trials of a search, and the time that it had worked when each of them ended [s]."""
+    """The trials of a search, and the time that it had worked when each of them ended [s].
+
+    The first ``given`` of them are designs of the run that it began with.
+    """
 
     found: tuple[Found, ...]
     seconds: tuple[float, ...]
+    given: int
 
     @classmethod
     def of(cls, session: Session) -> Told:
         """Return what a session holds."""
-        return cls(tuple(session.found()), tuple(busy_seconds(session.told)))
+        return cls(tuple(session.found()), tuple(busy_seconds(session.told)), session.given)
 
 
 @dataclass(slots=True)
@@ -107,7 +111,8 @@ class Work:
             else:
                 given = [rows[point] for point in fresh if point in rows]
                 missing = self.evaluator.answers(fresh - rows.keys())
-                parts[number] = self._part(number, [*given, *(answered.table for answered in missing)])
+                tables = [*given, *(answered.table for answered in missing)]
+                parts[number] = self._part(number, tables, session.asked_in(number))
             seen |= fresh
         return parts
 
@@ -120,7 +125,7 @@ class Work:
             asked = session.ask(min(batch, trials - session.count))
             number = session.next_batch
             tables = self._answer({point for _, point in asked} - scores.keys(), scores)
-            parts[number] = self._part(number, tables)
+            parts[number] = self._part(number, tables, len(asked))
             session.tell([(trial, point, scores[point]) for trial, point in asked])
             if progress is not None:
                 progress(session.count, trials)
@@ -139,14 +144,14 @@ class Work:
         self.spent["engine"] += time.perf_counter() - started
         return tables
 
-    def _part(self, number: int, tables: Sequence[pa.Table]) -> Part:
-        """Write the rows of the points that are new in a batch, and their record."""
+    def _part(self, number: int, tables: Sequence[pa.Table], trials: int) -> Part:
+        """Write the rows of the points that are new in a batch of so many trials, and their record."""
         started = time.perf_counter()
         schema = self.manifest.schema
         rows = pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in tables)])
         written = write_final(self.store, self.manifest, rows.unify_dictionaries().sort_by(DESIGN), first=number)
         empty = Part(number, "", 0, self.manifest.designs, 0, 0, 0, 0, "", 0)
-        part = written[0] if written else empty
+        part = replace(written[0] if written else empty, trials=trials)
         write_record(self.store, part)
         self.spent["parts"] += time.perf_counter() - started
         return part

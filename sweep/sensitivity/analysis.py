@@ -9,9 +9,10 @@ are given for feasibility itself, which has a value everywhere.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from sweep.catalogue import Catalogue
 from sweep.dataset.columns import Column
 from sweep.errors import StudyError, SweepError
-from sweep.sensitivity.base import base_of, best_base
+from sweep.sensitivity.base import Progress, base_of, best_base
 from sweep.sensitivity.design import Saltelli, Trajectories
 from sweep.sensitivity.indices import (
     Effect,
@@ -43,8 +44,8 @@ Method = Literal["sobol", "morris"]
 SAMPLES: dict[Method, int] = {"sobol": 1024, "morris": 64}
 FEWEST = 200
 """Fewest feasible points from which shares are estimated."""
-
-Report = Callable[[int, int], None]
+FIRST_ROWS, LOOKS = 64, 32
+"""Designs of the first call, so that it is soon known how long all take; about how often it is said how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Sensitivity:
 
 
 def sensitivity(
-    study: Study, catalogue: Catalogue, metrics: Sequence[str], options: Options, progress: Report | None = None
+    study: Study, catalogue: Catalogue, metrics: Sequence[str], options: Options, progress: Progress | None = None
 ) -> Sensitivity:
     """Say which inputs of a study decide its metrics.
 
@@ -118,8 +119,7 @@ def sensitivity(
     started = time.perf_counter()
     require_salib()
     model = Model.of(study, catalogue, metrics)
-    base = best_base(model) if options.at is None else base_of(study, options.at)
-    around = None if base is None else tornado(model, base)
+    named = None if options.at is None else base_of(study, options.at)
     design = _design(len(model.inputs.every), options)
     values, reasons = _evaluated(model, design, progress)
     feasible = reasons == ""
@@ -131,9 +131,11 @@ def sensitivity(
             place = int(np.flatnonzero(feasible)[0])
             raise unknown_error(study, catalogue, column, model.chunk_at(design.block(place, place + 1)))
     work = _Analysis(model.inputs, design, options.seed)
+    decided = tuple(work.decided(row) for row in values)
+    base = best_base(model, options.seed, progress) if named is None else named
+    around = None if base is None else tornado(model, base)
     return Sensitivity(
-        model.inputs, options, design.samples, design.rows, model.metrics,
-        tuple(work.decided(row) for row in values),
+        model.inputs, options, design.samples, design.rows, model.metrics, decided,
         None if feasible.all() or isinstance(design, Trajectories) else work.decided(feasible.astype(np.float64)),
         blocked, tuple(float((feasible & ~row).mean()) for row in known), around, time.perf_counter() - started,
     )  # fmt: skip
@@ -152,17 +154,47 @@ def _design(inputs: int, options: Options) -> Saltelli | Trajectories:
 
 
 def _evaluated(
-    model: Model, design: Saltelli | Trajectories, progress: Report | None
+    model: Model, design: Saltelli | Trajectories, progress: Progress | None
 ) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
-    """Return the metrics, shape (metrics, rows), and the reasons of all rows of a design."""
+    """Return the metrics, shape (metrics, rows), and the reasons of all rows of a design.
+
+    Raises ``StudyError`` as soon as too few of them can be left.
+    """
     values, reasons = np.empty((len(model.metrics), design.rows)), np.empty(design.rows, dtype=np.object_)
-    for start in range(0, design.rows, MOST_ROWS):
-        stop = min(start + MOST_ROWS, design.rows)
+    start, step = 0, FIRST_ROWS
+    while start < design.rows:
+        stop = min(start + step, design.rows)
         found = model.at(design.block(start, stop))
         values[:, start:stop], reasons[start:stop] = found.values, found.reasons
-        if progress is not None and design.rows > MOST_ROWS:
-            progress(stop, design.rows)
+        if isinstance(design, Saltelli):
+            _refuse_few(design, reasons[:stop])
+        if progress is not None:
+            progress(stop, design.rows, "designs")
+        start, step = stop, min(2 * step, max(design.rows // LOOKS, FIRST_ROWS), MOST_ROWS)
     return values, reasons
+
+
+def _refuse_few(design: Saltelli, reasons: NDArray[np.object_]) -> None:
+    """Raise ``StudyError`` where the infeasible designs so far leave too few independent ones for shares."""
+    feasible = reasons == ""
+    if feasible.all():
+        return
+    kind = np.arange(feasible.size) % design.step
+    independent = (kind == 0) | (kind == design.step - 1)
+    most = 2 * design.samples - int((independent & ~feasible).sum())
+    if most >= FEWEST:
+        return
+    share = float(feasible.mean())
+    if not share:
+        why = Counter(reasons.tolist()).most_common(1)[0][0]
+        message = f"none of the first {feasible.size:,} sampled designs is feasible (most often because of {why!r})"
+        raise StudyError.at(f"{message}; narrow the study with --set", "sensitivity")
+    enough = power_of_two(math.ceil(FEWEST / (1.8 * share)))
+    message = f"{100 * (1 - share):.0f} % of the first {feasible.size:,} designs are infeasible; then {FEWEST} samples"
+    message += (
+        f" must be feasible and independent, and {design.samples:,} give {most:,} at most; raise it to {enough:,}"
+    )
+    raise StudyError.at(message, "--samples")
 
 
 def _refuse_infeasible(blocked: Counter[str], rows: int, options: Options) -> None:

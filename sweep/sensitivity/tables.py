@@ -111,7 +111,8 @@ def base_text(answer: Sensitivity, around: Tornado) -> str:
     """Return which design a tornado stands on, and why."""
     base, goal = around.base, answer.inputs.study.objective
     name = "a design between those of the study" if base.design is None else f"design {base.design}"
-    why = f"best {goal.name} where scenarios are nominal; " if base.best and goal is not None else ""
+    few = f" of {base.tried:,} tried among {base.choices:,} choices of levers," if base.tried < base.choices else ""
+    why = f"best {goal.name}{few} where scenarios are nominal; " if base.best and goal is not None else ""
     hidden = words.workload_extras(answer.inputs)
     return f"{name} ({why}{words.settings_text(base.settings, around.times, hidden)})"
 
@@ -168,6 +169,8 @@ def _tornado_data(answer: Sensitivity, around: Tornado) -> dict[str, Any]:
     return {
         "design": around.base.design,
         "best": around.base.best,
+        "tried": around.base.tried,
+        "choices": around.base.choices,
         "settings": dict(around.base.settings),
         "multipliers": sorted(around.times),
         "values": dict(zip(names, around.values, strict=True)),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sweep.answer.scenarios import systems_in
 from sweep.errors import StudyError
+from sweep.paths import configs_dir
 from sweep.sensitivity.sources import Settings, Source, Spread
 from sweep.space import Block
 from sweep.study import Study
@@ -73,7 +76,14 @@ def _refuse_correlated(study: Study, uncertain: Uncertain) -> None:
         if other is not None:
             labels = uncertain.labels
             message = f"{labels[other]} and {labels[place]} are correlated, and shares of the variance need independent"
-            raise StudyError.at(f"{message} inputs; --set uncertain.correlations=null draws them so", study.file)
+            command = f"supernode sensitivity {shlex.quote(asked_as(study.file))} --set uncertain.correlations=null"
+            raise StudyError.at(f"{message} inputs; draw them so with: {command}", study.file)
+
+
+def asked_as(file: str) -> str:
+    """Return what a user types for a study: its name when it is a shipped one, its file otherwise."""
+    path = Path(file)
+    return path.stem if path.parent == configs_dir() / "studies" else file
 
 
 @dataclass(frozen=True, eq=False)

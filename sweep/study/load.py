@@ -143,7 +143,7 @@ class _Loading:
         phases = {str(job.values.get("phase")) for job in jobs}
         uncertain = self._uncertain(layouts, phases, roles, facts)
         names = Names(
-            tuple(roles),
+            roles,
             tuple(conditions.metrics),
             tuple(conditions.derive),
             statistic_names(uncertain, tuple(conditions.metrics)),

@@ -12,7 +12,7 @@ from sweep.errors import nearest
 from sweep.money import as_written, foreign, is_money
 from sweep.study import grammar
 from sweep.study.faults import Faults
-from sweep.study.study import Direction, Equal, Keep, Objective
+from sweep.study.study import Direction, Equal, Keep, Objective, Role
 from sweep.study.values import Scalar, Vocabulary, price
 from sweep.units import UnitError, convert, factor
 from sweep.yaml_source import Path_
@@ -62,9 +62,9 @@ GOALS: Mapping[str, Mapping[str, Objective]] = {
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names an output part of a study may use."""
+    """The names an output part of a study may use; ``axes`` are lever or scenario."""
 
-    axes: Collection[str]
+    axes: Mapping[str, Role]
     metrics: Collection[str]
     derived: Collection[str]
     statistics: Collection[str] = ()
@@ -99,9 +99,17 @@ def read_objective(entry: grammar.Objective | None, names: Names, faults: Faults
 
 def _goal(name: str, direction: Direction, path: Path_, names: Names, faults: Faults) -> Objective | None:
     if name not in names.numeric:
-        faults.add(path, f"{name!r} is no metric with numbers{nearest(name, names.numeric)}")
+        faults.add(path, _no_metric(name, names))
         return None
     return Objective(name, direction)
+
+
+def _no_metric(name: str, names: Names) -> str:
+    row = quantities().get(name)
+    if name not in names.axes and (row is None or row.role in {"metric", "solved"}):
+        return f"{name!r} is no metric with numbers{nearest(name, names.numeric)}"
+    what = names.axes.get(name) or ("lever" if row is not None and row.role == "lever" else "input")
+    return f"{name} is {'an' if what == 'input' else 'a'} {what}, not a result; name a metric, such as cost_per_token"
 
 
 def read_keep(text: str, objective: Objective | None, names: Names, faults: Faults) -> Keep:

@@ -44,3 +44,15 @@ def test_the_rate_leaves_out_the_start_of_ray(capsys):
     assert "waiting" in waiting
     assert "1,000 rows/s" in going
     assert "40 s left" in going
+
+
+def test_another_phase_has_a_pace_of_its_own(capsys):
+    clock = Clock()
+    with Meter(quiet=False, clock=clock) as meter:
+        for what, pace in (("designs", 1), ("choices", 1000)):
+            for done in range(1, 4):
+                meter(State(done * pace, 10 * pace, done * pace, what=what))
+                clock.now += EVERY
+    lines = capsys.readouterr().err.splitlines()
+    assert "0 designs/s" in lines[1]
+    assert f"{1000 / EVERY:,.0f} choices/s" in lines[-1]

@@ -72,6 +72,13 @@ def test_postgresql_holds_the_trials_of_a_journal_and_goes_on_after_a_kill(tmp_p
         ("no address at all", StudyError, "is no database"),
         ("postgresql://someone:secret@127.0.0.1:1/none", SweepError, "someone:\\*\\*\\*@.*cannot be used.*refused"),
         ("sqlite:////no/such/folder/x.db", SweepError, "unable to open database file"),
+        ("postgresql://user:p@ss:secret@127.0.0.1:1/x", StudyError, r"user:\*\*\*@127.*percent-encode the password"),
+        ("postgresql://user:p@ss/secret@127.0.0.1:1/x", StudyError, r"user:\*\*\*@127.*percent-encode the password"),
+        ("postgresql://me@corp:secret@127.0.0.1:1/x", SweepError, r"me@corp:\*\*\*@127.*refused"),
+        ("postgresql://user:secret@127.0.0.1:port/x", StudyError, r"user:\*\*\*@127.*no number; percent-encode"),
+        ("postgresql://user@127.0.0.1:1/x?password=secret", SweepError, r"x\?password=\*\*\* cannot be used.*refused"),
+        ("postgresql://user:p%40secret@127.0.0.1:1/x", SweepError, r"user:\*\*\*@127.0.0.1:1/x cannot.*refused"),
+        ("redis://user:secret@127.0.0.1:1/0", StudyError, r"redis://user:\*\*\*@127.0.0.1:1/0 is no database"),
     ],
 )
 def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path, url, kind, message):
@@ -79,6 +86,16 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path, url, kind, 
         searched(tmp_path, 4, url, SMALL)
     assert "secret" not in str(caught.value)
     assert str(caught.value).count("\n") == 0
+
+
+def test_a_reason_that_tells_the_password_is_left_out(tmp_path, monkeypatch):
+    def telling(_):
+        raise RuntimeError("cannot log in with p@secret")
+
+    monkeypatch.setattr("optuna.storages.get_storage", telling)
+    with pytest.raises(SweepError, match=r"user:\*\*\*@host/x cannot be used .*: RuntimeError$") as caught:
+        searched(tmp_path, 4, "postgresql://user:p%40secret@host/x", SMALL)
+    assert "secret" not in str(caught.value)
 
 
 def test_the_dashboard_shows_a_search(tmp_path):

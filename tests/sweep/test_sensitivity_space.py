@@ -1,7 +1,11 @@
 """Inputs of studies with several systems, words, groups and samples; the design they stand on, and its tornado."""
 
+import re
+from functools import partial
+
 import numpy as np
 import pytest
+from test_search import WIDE
 from tiny_study import TINY, tiny_model, tiny_study
 
 from sweep.answer.scenarios import scenarios_of
@@ -201,8 +205,68 @@ def test_a_study_without_an_objective_has_no_best_design_but_shares(tmp_path):
     assert sensitivity(study, catalogue, ["cost_per_token"], Options(samples=256, at=5)).around.base.design == 5
 
 
-def test_too_many_levers_ask_for_a_design(tmp_path):
+def test_of_many_choices_some_are_drawn_and_the_best_is_refined(tmp_path, monkeypatch):
+    study, catalogue = tiny_study(tmp_path, WIDE)
+    model = Model.of(study, catalogue, ["cost_per_token"])
+    exact = best_base(model)
+    assert (exact.tried, exact.choices) == (72, 72)
+    monkeypatch.setattr("sweep.sensitivity.base.MOST_CHOICES", 71)
+    monkeypatch.setattr("sweep.sensitivity.base.DRAWN", 6)
+    for seed in range(5):
+        seen: list[tuple[int, int, str]] = []
+        base = best_base(model, seed, partial(_noted, seen))
+        assert base.choices == 72
+        assert cheap(base) == cheap(exact)
+        assert 6 < base.tried <= 72
+        assert seen[0][2] == "designs tried for the best"
+        assert [state[0] for state in seen] == sorted(state[0] for state in seen)
+        assert best_base(model, seed) == base
+
+
+def cheap(base):
+    """What decides the cost of a design: it does not depend on the number of domains here."""
+    return {name: value for name, value in base.settings.items() if name != "domains"}
+
+
+def _noted(seen, *state):
+    seen.append(state)
+
+
+def test_a_million_steps_of_a_lever_are_no_obstacle(tmp_path):
     text = TINY.replace("{times: [0.5, 1, 2]}", "{linspace: [0.5, 2], steps: 1000000, times: true}")
     study, catalogue = tiny_study(tmp_path, text)
-    with pytest.raises(StudyError, match=r"--at best: .*name a design by its id"):
-        sensitivity(study, catalogue, ["cost_per_token"], Options(samples=256))
+    base = sensitivity(study, catalogue, ["cost_per_token"], Options(samples=256)).around.base
+    assert base.best
+    assert base.tried < 5000 < base.choices
+
+
+def test_no_feasible_design_among_many_says_how_many_were_tried(tmp_path, monkeypatch):
+    monkeypatch.setattr("sweep.sensitivity.base.MOST_CHOICES", 10)
+    monkeypatch.setattr("sweep.sensitivity.base.DRAWN", 6)
+    study, catalogue = tiny_study(tmp_path, WIDE.replace("14 MW", "0.1 MW"))
+    with pytest.raises(StudyError, match=r"--at best: no design is feasible .* tried; name one by its id"):
+        best_base(Model.of(study, catalogue, ["cost_per_token"]))
+
+
+def test_both_phases_tell_how_far_they_are(tmp_path):
+    study, catalogue = tiny_study(tmp_path, LISTS)
+    seen = []
+    answer = sensitivity(study, catalogue, ["cost_per_token"], Options(samples=256), lambda *state: seen.append(state))
+    drawn = [state for state in seen if state[2] == "designs"]
+    assert drawn[0][:2] == (64, answer.evaluations)
+    assert drawn[-1][:2] == (answer.evaluations, answer.evaluations)
+    assert len(drawn) > 5
+    assert seen[-1][2] == "designs tried for the best"
+    assert answer.around.base.tried == answer.around.base.choices == seen[-1][0]
+
+
+def test_too_few_designs_for_shares_are_refused_before_most_are_evaluated(tmp_path):
+    study, catalogue = tiny_study(tmp_path, TINY)
+    seen = []
+    with pytest.raises(
+        StudyError, match=r"--samples: .* infeasible; then 200 samples .* 64 give 1\d\d at most"
+    ) as said:
+        sensitivity(study, catalogue, ["cost_per_token"], Options(samples=64), lambda *state: seen.append(state))
+    assert seen == []
+    enough = int(re.search(r"raise it to (\d+)", str(said.value))[1])
+    assert sensitivity(study, catalogue, ["cost_per_token"], Options(samples=enough)).infeasible > 0

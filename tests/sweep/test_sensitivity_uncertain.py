@@ -1,13 +1,19 @@
 """Uncertain inputs of a study in its sensitivity analysis, against the engine's own draws and worked variances."""
 
+import re
+import shlex
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sensitivity_study import by_input
 from tiny_study import tiny_model, tiny_study
 
+from sweep.cli.app import cli
 from sweep.engine.cells import cells
 from sweep.engine.draws import evaluate_draws
 from sweep.errors import StudyError
+from sweep.paths import configs_dir
 from sweep.sensitivity import Options, sensitivity, words
 from sweep.sensitivity.points import Model
 from sweep.space import Chunks
@@ -111,3 +117,21 @@ def test_correlated_inputs_have_no_shares_of_their_own(tmp_path):
     with pytest.raises(StudyError, match="power_price and wacc are correlated") as error:
         answered(tmp_path, TEXT, correlated)
     assert "--set uncertain.correlations=null" in str(error.value)
+
+
+def test_the_command_in_the_refusal_of_the_shipped_study_is_one_that_works(monkeypatch):
+    study = "cloudmatrix384-vs-gb200-nvl72-uncertain"
+    refused = CliRunner().invoke(cli, ["sensitivity", study])
+    assert refused.exit_code == 2
+    command = re.search(r"draw them so with: supernode (sensitivity .*)", refused.stderr)[1]
+    assert command == f"sensitivity {study} --set uncertain.correlations=null"
+    header = (configs_dir() / "studies" / f"{study}.yaml").read_text(encoding="utf-8")
+    assert f"#   supernode {command}\n" in header
+
+    def costed(known):
+        found = tiny_model(known)
+        return {**found, "cost_to_train": found["cost_per_token"]}
+
+    monkeypatch.setattr("sweep.engine.rows.evaluate", costed)
+    done = CliRunner().invoke(cli, [*shlex.split(command), "--samples", "8"])
+    assert done.exit_code == 0, done.output
