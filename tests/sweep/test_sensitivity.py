@@ -248,7 +248,7 @@ def test_a_condition_of_the_study_can_be_lifted(tmp_path, stands_in):
         (THREE, "cost_per_token", {"at": 30}, "design 30 does not exist"),
         (THREE + "where: utilisation > 2\n", "cost_per_token", {"at": 0}, "designs is feasible (most often because of"),
         (THREE + "where: wacc > 0.03\n", "cost_per_token", {"method": "morris"}, "use --method sobol"),
-        (THREE + "where: utilisation > 0.61 or staff_multiplier > 4\n", "cost_per_token", {},
+        (THREE + "where: utilisation < 0.7 or staff_multiplier > 4\n", "cost_per_token", {},
          "no design is feasible where every scenario"),
     ],
 )  # fmt: skip
