@@ -24,9 +24,10 @@ from sweep.search.checks import Checked, Checks, check
 from sweep.search.curves import Step, curve
 from sweep.search.exact import Found, front, hypervolume_ratio, regret
 from sweep.search.points import LeverSpace
+from sweep.search.reference import Reference
 from sweep.search.scenarios import OPTION as OVER
 from sweep.search.spread import Spread
-from sweep.search.task import REGRET, Options, Task, search_identity, task_of
+from sweep.search.task import Options, Task, search_identity, task_of
 from sweep.search.work import Report, Work
 from sweep.study import Objective, Study
 
@@ -138,14 +139,14 @@ def search(
     started = time.perf_counter()
     task = task_of(study, catalogue, options)
     checks = replace(checks, verify=verify or checks.verify)
-    if options.over == REGRET and checks != NO_CHECKS:
-        raise StudyError.at("proofs, near-optimal designs and prices are not known for regrets; leave them out", OVER)
     require_designs(study, catalogue)
     manifest, location = search_identity(task, output, trials)
     store = open_store(location)
     if not isinstance(store, LocalStore):
         raise SweepError("a search keeps its journal in a local or shared folder; name one with --output")
     evaluator = task.evaluator(manifest, spread)
+    if evaluator.reference is not None:
+        _refuse_unknown(checks, evaluator.reference)
     work = Work(store, manifest, evaluator, task, storage)
     try:
         told = work.done(trials)
@@ -161,3 +162,17 @@ def search(
         raise Interrupted(f"interrupted; run it again to go on with {location}") from error
     seconds = time.perf_counter() - started
     return SearchResult(open_run(location), task, told.found, told.seconds, checked, seconds, work.spent)
+
+
+def _refuse_unknown(checks: Checks, reference: Reference) -> None:
+    """Raise ``StudyError`` for what cannot be said of regrets."""
+    if checks.within is not None or checks.prices:
+        raise StudyError.at("near-optimal designs and prices of limits are not known for regrets; leave them out", OVER)
+    if checks.verify and not reference.exact:
+        levers = reference.evaluator.levers
+        message = (
+            f"the regret of {levers.size:,} combinations of levers is measured against the best of "
+            f"{reference.designs:,} drawn at random, so its optimum cannot be proved; give the levers fewer values, "
+            "or leave out --verify"
+        )
+        raise StudyError.at(message, OVER)

@@ -19,6 +19,7 @@ from sweep.search.enumeration import enumerated
 from sweep.search.exact import Found, front
 from sweep.search.goals import goals_of, score
 from sweep.search.points import LeverSpace
+from sweep.search.task import Options, task_of
 from sweep.study import open_study
 
 HEAD = """
@@ -97,6 +98,24 @@ def test_an_enumeration_with_bounds_finds_what_plain_evaluation_finds(tmp_path_f
             values = sorted(sign * each.score.values[0] for each in every if each.feasible)
             near = [value for value in values if value <= values[0] + 0.05 * abs(values[0])]
             np.testing.assert_allclose(proof.near_values, near, rtol=1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(text=spaces(), over=st.sampled_from(["nominal", "power_price=0.06 USD/kWh", "regret"]))
+def test_named_scenarios_and_regrets_are_enumerated_with_bounds(tmp_path_factory, text, over):
+    text = text.replace("[0.03]", "[0.06]").replace("[0.2]", "[0.06, 0.2]").replace("[0.03, 0.2]", "[0.06, 0.2]")
+    folder = tmp_path_factory.mktemp("space")
+    evaluator_of(folder, text)
+    study, catalogue = open_study(folder / "small.yaml")
+    task = task_of(study, catalogue, Options(over=over))
+    manifest, _ = first_manifest(study, catalogue, folder, None)
+    evaluator = task.alone(task.evaluator(manifest, None))
+    every = plain(evaluator.only([goal.name for goal in task.goals]), task.goals, task.fold)
+    best = front(every, task.goals)
+    for bounded in (True, False):
+        proof = enumerated(evaluator, task.goals, task.fold, bounded=bounded)
+        assert proof.complete
+        assert [each.score for each in proof.best] == [each.score for each in best]
 
 
 @settings(max_examples=20, deadline=None)
