@@ -22,7 +22,7 @@ from sweep.engine.prepare import done_parts, prepare
 from sweep.errors import Interrupted, StudyError, SweepError
 from sweep.search.checks import Checked, Checks, check
 from sweep.search.curves import Step, curve
-from sweep.search.exact import Found, front, hypervolume_ratio, regret
+from sweep.search.exact import Found, front, hypervolume_at_least, hypervolume_ratio, regret
 from sweep.search.points import LeverSpace
 from sweep.search.reference import Reference
 from sweep.search.scenarios import OPTION as OVER
@@ -113,6 +113,16 @@ class SearchResult:
     def hypervolume_ratio(self) -> float | None:
         """Hypervolume of the front over that of the exact one; None for one goal or without verification."""
         return hypervolume_ratio(self.best, self.exact or (), self.goals)
+
+    @property
+    def hypervolume_at_least(self) -> float | None:
+        """Share of the exact front's hypervolume that the front has at least, where the proof was cut short.
+
+        Measured from the front's own nadir, see ``sweep.search.exact``; None when nothing is known.
+        """
+        proof = self.checked.proof
+        ceiling = None if proof is None or proof.complete else proof.ceiling
+        return hypervolume_at_least(self.best, ceiling, self.goals)
 
 
 def search(
