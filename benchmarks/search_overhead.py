@@ -118,13 +118,15 @@ def _study(name: str, folder: Path) -> Study:
 def main() -> None:
     """Measure the samplers named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("samplers", nargs="*", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("samplers", nargs="*", metavar="SAMPLER", help=", ".join(KINDS))
     parser.add_argument("--trials", type=int, default=2000)
     given = parser.parse_args()
+    if unknown := set(given.samplers) - set(KINDS):
+        parser.error(f"no sampler: {', '.join(sorted(unknown))}")
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
-        for name in given.samplers:
+        for name in given.samplers or KINDS:
             measure(name, min(given.trials, FEW.get(name, given.trials)), Path(folder), Catalogue.load())
 
 

@@ -53,9 +53,9 @@ class Bench:
         return enumerated(self.evaluator, self.goals, "expected")
 
     def search(self, sampler: str, seed: int, trials: int, proof: Proof, stop: float) -> list[float]:
-        """Return the regret (one goal) or the missing hypervolume (several) after every trial, as of its batch's end.
+        """Return the regret (one goal) or the missing hypervolume (several) after every trial.
 
-        It ends early where no more than ``stop`` is missing.
+        It ends with the batch after which no more than ``stop`` is missing.
         """
         curve: list[float] = []
         best: tuple[Found, ...] = ()
@@ -69,10 +69,15 @@ class Bench:
                 for point, rows in self.evaluator.measuring().rows(new):
                     self.scores[point] = score(rows, self.goals, "expected", self.limits)
                 session.tell([(trial, point, self.scores[point]) for trial, point in asked])
-                new_found = [Found(trial.number, point, self.scores[point]) for trial, point in asked]
-                best = front([*best, *new_found], self.goals)
-                curve += [missing(best, proof.best, self.goals) if best else 1.0] * len(asked)
+                for trial, point in asked:
+                    better = front([*best, Found(trial.number, point, self.scores[point])], self.goals)
+                    same = len(better) == len(best) and all(a is b for a, b in zip(better, best, strict=True))
+                    curve.append(curve[-1] if same and curve else self._missing(better, proof))
+                    best = better
         return curve
+
+    def _missing(self, best: tuple[Found, ...], proof: Proof) -> float:
+        return missing(best, proof.best, self.goals) if best else 1.0
 
 
 def reached(curve: Sequence[float], limit: float) -> int | None:

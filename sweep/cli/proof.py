@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sweep.search import Checks, Found, SearchResult
     from sweep.search.enumeration import Proof
     from sweep.search.prices import Price
+    from sweep.study import Objective
 
 MakeTable = Callable[[str, "SearchResult", "tuple[Found, ...]"], Table]
 
@@ -133,29 +135,50 @@ def _verdict(result: SearchResult, proof: Proof) -> str:
 
 
 def _gap(result: SearchResult, proof: Proof) -> str:
-    """Say how far the best known design can be from the optimum, where time ran out."""
-    gap = gap_of(result, proof)
-    if gap is None or proof.bound is None:
+    """Say how far the best known designs can be from the exact ones, where time ran out."""
+    gaps = gaps_of(result, proof)
+    if not gaps:
         return "Time ran out before the space was bounded: nothing is known of the optimum; raise --verify-seconds."
-    goal = result.goals[0]
-    side = "at least" if goal.direction == "minimize" else "at most"
-    best = _best_known(result, proof)
-    return f"{goal.name}: {side} {number(proof.bound, 5)}, found {number(best, 5)}, gap {100 * gap:.3g} %."
+    lines = []
+    for gap in gaps:
+        side = "at least" if gap.goal.direction == "minimize" else "at most"
+        share = "" if gap.share is None else f", gap {100 * gap.share:.3g} %"
+        lines.append(f"{gap.goal.name}: {side} {number(gap.bound, 5)}, found {number(gap.found, 5)}{share}.")
+    covered = result.hypervolume_at_least
+    if covered is not None:
+        lines.append(
+            f"Hypervolume: at least {_floored(covered)} % of that of the exact front, both from the nadir of the "
+            "designs found, a tenth of their span further out."
+        )
+    return "\n".join(lines)
 
 
-def _best_known(result: SearchResult, proof: Proof) -> float | None:
+def _floored(share: float) -> str:
+    """Return a share in per cent with one digit behind the point, never rounded up."""
+    return f"{math.floor(1000 * share) / 10:g}"
+
+
+class Gap(NamedTuple):
+    """A goal with the limit that no design passes, the best known value, and the largest regret that it can have."""
+
+    goal: Objective
+    bound: float
+    found: float
+    share: float | None
+
+
+def gaps_of(result: SearchResult, proof: Proof) -> list[Gap]:
+    """Return for each goal how far the best known design can be from the best of all; none when that is not known."""
     from sweep.search.exact import front  # noqa: PLC0415 - NumPy
 
-    best = front([*result.best, *proof.best], result.goals)
-    return best[0].score.values[0] if best else None
-
-
-def gap_of(result: SearchResult, proof: Proof) -> float | None:
-    """Return the largest regret that the best known design can have, as a fraction of it; None when not known."""
-    best = _best_known(result, proof)
-    if proof.bound is None or len(result.goals) != 1 or best is None or best == 0:
-        return None
-    return max(abs(best - proof.bound) / abs(best), 0.0)
+    gaps = []
+    for goal, bound in zip(result.goals, proof.bounds(result.goals), strict=False):
+        best = front([*result.best, *proof.best], result.goals)
+        values = [each.score.values[result.goals.index(goal)] for each in best]
+        if values:
+            found = min(values) if goal.direction == "minimize" else max(values)
+            gaps.append(Gap(goal, bound, found, abs(found - bound) / abs(found) if found else None))
+    return gaps
 
 
 def _print_pace(result: SearchResult) -> None:
@@ -255,6 +278,7 @@ def checks_data(result: SearchResult) -> dict[str, Any]:
 
 
 def _proof_data(result: SearchResult, proof: Proof) -> dict[str, Any]:
+    gaps = [] if proof.complete else gaps_of(result, proof)
     return {
         "complete": proof.complete,
         "combinations": proof.designs,
@@ -262,7 +286,9 @@ def _proof_data(result: SearchResult, proof: Proof) -> dict[str, Any]:
         "solved": proof.solved,
         "ruled_out": proof.skipped,
         "bound": proof.bound,
-        "gap": None if proof.complete else gap_of(result, proof),
+        "gap": gaps[0].share if len(gaps) == 1 else None,
+        "bounds": {gap.goal.name: gap.bound for gap in gaps},
+        "hypervolume_at_least": result.hypervolume_at_least,
         "seconds": proof.seconds,
     }
 

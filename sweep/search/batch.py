@@ -124,10 +124,15 @@ class Evaluator:
         trial, scenario = np.divmod(table[DESIGN].to_numpy(), self.scenarios(block))
         ids = self._ids(block, points)[trial] + self.offsets(block)[scenario]
         table = table.set_column(0, table.schema.field(DESIGN), pa.array(ids, pa.int64()))
-        if self.reference is not None and self.regrets:
-            table = self.reference.with_regrets(table, number, scenario, self.regrets)
+        table = self.with_regrets(table, number, scenario)
         bounds = np.searchsorted(trial, np.arange(len(points) + 1))
         return Answered(points, table, tuple(bounds.tolist()), scenario)
+
+    def with_regrets(self, table: pa.Table, number: int, scenarios: NDArray[np.int64]) -> pa.Table:
+        """Return rows of one block, each in the scenario beside it, with the regrets that are asked for."""
+        if self.reference is None or not self.regrets:
+            return table
+        return self.reference.with_regrets(table, number, scenarios, self.regrets)
 
     def _chosen(self, block: Block, points: Sequence[Point]) -> tuple[Axis, ...]:
         """Return the one axis along which the points lie; none when the block has no lever axis."""

@@ -48,6 +48,7 @@ from sweep.expressions.nodes import Comparison, Name, Number
 from sweep.inputs import inputs_with_origins
 from sweep.search.cells import CellBlock, fold
 from sweep.search.goals import Over
+from sweep.search.reference import regret_name
 from sweep.study import Objective
 
 Array = NDArray[np.float64]
@@ -197,7 +198,9 @@ def least(cell_block: CellBlock, outer: NDArray[np.int64], goals: Sequence[Objec
     infinite where nothing is known.
     """
     own, chunk = cell_block.evaluator, cell_block.chunk(outer)
-    columns = [next(column for column in own.columns if column.name == goal.name) for goal in goals]
+    of = {regret_name(goal.name): goal for goal in own.regrets}
+    bases = [of.get(goal.name, goal) for goal in goals]
+    columns = [next(column for column in own.columns if column.name == goal.name) for goal in bases]
     values = np.full((len(goals), chunk.rows), -np.inf)
     kept, possible = np.zeros(chunk.rows, dtype=np.bool_), np.zeros(chunk.rows, dtype=np.bool_)
     for cell in cells(chunk):
@@ -209,10 +212,22 @@ def least(cell_block: CellBlock, outer: NDArray[np.int64], goals: Sequence[Objec
         low, high = optimistic(inputs.values)
         broken = impossible(own.study.require, low, high) | inputs.values.get("impossible", False)
         possible[cell.rows] = np.broadcast_to(~broken, cell.shape).reshape(-1)
-        for row, (goal, column) in enumerate(zip(goals, columns, strict=True)):
+        for row, (goal, column) in enumerate(zip(bases, columns, strict=True)):
             values[row, cell.rows] = _bound(goal, column, cell, low, high)
+    for row, goal in enumerate(goals):
+        if goal.name in of:
+            values[row] = _regrets(cell_block, of[goal.name], values[row])
     folded = fold(values, kept, possible, over, cell_block.scenarios)
     return np.asarray(folded.reshape(len(goals), outer.size, -1).min(axis=2), dtype=np.float64)
+
+
+def _regrets(cell_block: CellBlock, goal: Objective, signed: Array) -> Array:
+    """Return the bound on the regret of a goal from the bound on the goal itself (to be minimised), by row."""
+    reference = cell_block.evaluator.reference
+    assert reference is not None
+    natural = signed if goal.direction == "minimize" else -signed
+    found = reference.regrets(goal, cell_block.number, np.arange(signed.size) % cell_block.scenarios, natural)
+    return np.where(np.isnan(found), -np.inf, found)
 
 
 def _bound(

@@ -149,6 +149,7 @@ class CellBlock:
         table = evaluate_chunk(own.study, own.catalogue, chunk, own.columns, own.schema).table
         kept, usable = np.zeros(chunk.rows, dtype=np.bool_), np.zeros(chunk.rows, dtype=np.bool_)
         at = table[DESIGN].to_numpy() - chunk.first
+        table = own.with_regrets(table, self.number, at % self.scenarios)
         kept[at] = True
         status = table["status"].combine_chunks()
         words = status.dictionary.to_pylist()

@@ -40,7 +40,9 @@ class Proof:
     ``best`` is the optimum, or the whole front; of all designs when ``complete``, otherwise of those solved. ``near``
     are the feasible designs within ``within`` of the optimum of one goal, best first, and ``near_values`` their goal.
     ``cells`` counts structural cells, ``solved`` and ``skipped`` say what became of them. ``bound`` is a limit that no
-    design passes (one goal; None when nothing is known), ``designs`` the combinations of levers.
+    design passes (one goal; None when nothing is known), ``designs`` the combinations of levers. ``ceiling`` is its
+    like for several goals, (points, goals), to be minimised: every design is beaten or equalled by one of these points,
+    which are those of the best known designs and the bounds of the cells left.
     """
 
     best: tuple[Found, ...]
@@ -54,6 +56,14 @@ class Proof:
     near: tuple[tuple[int, int, int], ...] = field(repr=False)
     near_values: Array = field(repr=False)
     seconds: float = 0.0
+    ceiling: Array | None = field(default=None, repr=False)
+
+    def bounds(self, goals: Sequence[Objective]) -> tuple[float, ...]:
+        """Return for each goal a limit that no design passes, in its own direction; none when they are not known."""
+        if self.ceiling is None:
+            return () if self.bound is None else (self.bound,)
+        pairs = zip(self.ceiling.min(axis=0).tolist(), goals, strict=True)
+        return tuple(value if goal.direction == "minimize" else -value for value, goal in pairs)
 
     def share(self, blocks: Sequence[CellBlock], regret: float) -> float:
         """Return the probability that one random draw is within ``regret`` of the optimum; NaN when not known.
@@ -219,7 +229,7 @@ class _Enumeration:
         if bounded:
             bounds = np.concatenate([self._bounds(block) for block in self.blocks], axis=1)
             check_bounds(self.blocks, bounds, self.standard, self.goals)
-        order = np.argsort(bounds[0], kind="stable")
+        order = self._order(bounds)
         left = self._solve(numbers[order], cells[order], bounds[:, order])
         best = self._rescored()
         bound = self._bound(best, bounds[0, order[left:]])
@@ -237,7 +247,24 @@ class _Enumeration:
             near=near if len(self.goals) == 1 else (),
             near_values=self.pool.values[:, 0] if len(self.pool.values) else np.zeros(0),
             seconds=time.perf_counter() - self.started,
+            ceiling=self._ceiling(bounds[:, order[left:]]),
         )
+
+    def _order(self, bounds: Array) -> Indices:
+        """Return the cells from the most promising on.
+
+        For several goals these are the ones whose bound lies farthest beyond the known front: by the additive epsilon
+        indicator (Zitzler et al. 2003), the shift of the bound, in spans of the front, after which the front covers it.
+        """
+        front = self.known.values
+        if len(self.goals) == 1 or not len(front):
+            return np.argsort(bounds[0], kind="stable")
+        span = np.ptp(front, axis=0)
+        span = np.where(span > 0, span, np.maximum(np.abs(front[0]), 1e-300))
+        shift = np.full(bounds.shape[1], np.inf)
+        for each in front:
+            np.minimum(shift, ((each - bounds.T) / span).max(axis=1), out=shift)
+        return np.argsort(-shift, kind="stable")
 
     def _bounds(self, block: CellBlock) -> Array:
         """Return the bound of every cell of a block; one that there is no time for is minus infinity."""
@@ -301,3 +328,11 @@ class _Enumeration:
         ends = [sign * best[0].score.values[0]] if best else []
         ends += [float(left.min())] if left.size else []
         return sign * min(ends) if ends and np.isfinite(min(ends)) else None
+
+    def _ceiling(self, left: Array) -> Array | None:
+        """Return points, one of which every design is beaten or equalled by; None for one goal or without bounds."""
+        open_cells = [bound for bound in left.T if not self._beaten(bound)]
+        if len(self.goals) == 1 or not np.isfinite(open_cells).all():
+            return None
+        points = np.concatenate([self.known.values, self.pool.values, np.reshape(open_cells, (-1, len(self.goals)))])
+        return points[_nondominated(points, exact=True)] if len(points) else None

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweep.search.goals import Score
 from sweep.search.points import Point
 from sweep.study import Objective
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,7 @@ def front(found: Sequence[Found], goals: Sequence[Objective]) -> tuple[Found, ..
     good = [each for each in found if each.feasible]
     if not good:
         return ()
-    signs = np.array([1.0 if goal.direction == "minimize" else -1.0 for goal in goals])
-    values = signs * np.array([each.score.values for each in good])
+    values = _signed(good, goals)
     if len(goals) == 1:
         return (good[int(np.argmin(values[:, 0]))],)
     import moocore  # noqa: PLC0415
@@ -52,13 +54,40 @@ def regret(best: Sequence[Found], exact: Sequence[Found], goals: Sequence[Object
 
 
 def hypervolume_ratio(best: Sequence[Found], exact: Sequence[Found], goals: Sequence[Objective]) -> float | None:
-    """Return the hypervolume of a front over that of the exact one, both from the exact front's nadir point."""
+    """Return the hypervolume of a front over that of the exact one, both from the exact front's nadir point.
+
+    The point is moved out by a tenth of the front's span, so that the ends of the front count.
+    """
     if len(goals) < 2 or not best or not exact:
         return None
+    truth = _signed(exact, goals)
+    return _ratio(_signed(best, goals), truth, _reference(truth))
+
+
+def hypervolume_at_least(best: Sequence[Found], ceiling: Array | None, goals: Sequence[Objective]) -> float | None:
+    """Return a share of the exact front's hypervolume that a front certainly has; None when nothing is known.
+
+    ``ceiling`` are points (points, goals), to be minimised, one of which every design is beaten or equalled by: the
+    exact front dominates no more than they do. The exact nadir is not known, so both are taken from the front's own
+    nadir, moved out by a tenth of its span.
+    """
+    if len(goals) < 2 or not best or ceiling is None:
+        return None
+    points = _signed(best, goals)
+    return _ratio(points, ceiling, _reference(points))
+
+
+def _signed(found: Sequence[Found], goals: Sequence[Objective]) -> Array:
+    signs = np.array([1.0 if goal.direction == "minimize" else -1.0 for goal in goals])
+    return np.asarray(signs * np.array([each.score.values for each in found]), dtype=np.float64)
+
+
+def _reference(points: Array) -> Array:
+    span, worst = np.ptp(points, axis=0), points.max(axis=0)
+    return np.asarray(worst + 0.1 * np.where(span > 0, span, np.abs(worst) + 1e-12), dtype=np.float64)
+
+
+def _ratio(points: Array, truth: Array, reference: Array) -> float:
     import moocore  # noqa: PLC0415
 
-    signs = np.array([1.0 if goal.direction == "minimize" else -1.0 for goal in goals])
-    points, truth = (signs * np.array([each.score.values for each in front]) for front in (best, exact))
-    span = np.ptp(truth, axis=0)
-    reference = truth.max(axis=0) + 0.1 * np.where(span > 0, span, np.abs(truth.max(axis=0)) + 1e-12)
     return float(moocore.hypervolume(points, ref=reference) / moocore.hypervolume(truth, ref=reference))

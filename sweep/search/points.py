@@ -86,6 +86,11 @@ class LeverSpace:
         return {block.offset: [axis for axis in block.axes if self.is_lever(axis)] for block in self.space.blocks}
 
     @cached_property
+    def ordered(self) -> tuple[tuple[bool, ...], ...]:
+        """Whether the values of each lever axis have an order, by block."""
+        return tuple(tuple(ordered(axis) for axis in self.lever_axes(block)) for block in self.space.blocks)
+
+    @cached_property
     def size(self) -> int:
         """Number of lever combinations before ``where``."""
         return sum(self._block_size(block) for block in self.space.blocks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,8 +124,12 @@ def proposer() -> Any:  # noqa: C901 - a class, made here because its base takes
                 return levers.params_of(point)
             if self.rules.kind.genetic:
                 self.learned.sample_relative(study, trial, self.space)
-            rest = levers.params(partial(self.learned.sample_independent, study, trial), every_block=True)
-            return rest | levers.params_of(point)
+            own = levers.params_of(point)
+
+            def choose(name: str, distribution: Any) -> Any:
+                return own[name] if name in own else self.learned.sample_independent(study, trial, name, distribution)
+
+            return levers.params(choose, every_block=True)
 
         def _proposal(self, study: Any, trial: Any) -> tuple[dict[str, Any], Point]:
             relative = self.learned.sample_relative(study, trial, self.space) if self.space else {}

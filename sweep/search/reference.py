@@ -91,13 +91,16 @@ class Reference:
     def with_regrets(self, table: pa.Table, block: int, scenarios: Indices, goals: Iterable[Objective]) -> pa.Table:
         """Return rows of one block with a column for the regret of each goal; null where the row has no value."""
         for goal in goals:
-            best = self._best[goal.name][block][scenarios]
-            value = table[goal.name].to_numpy().astype(np.float64)
-            sign = 1.0 if goal.direction == "minimize" else -1.0
-            with np.errstate(divide="ignore", invalid="ignore"):
-                regret = np.where(np.isfinite(best), sign * (value - best) / np.abs(best), 0.0 * value)
+            regret = self.regrets(goal, block, scenarios, table[goal.name].to_numpy().astype(np.float64))
             table = table.append_column(regret_name(goal.name), pa.array(regret, from_pandas=True))
         return table
+
+    def regrets(self, goal: Objective, block: int, scenarios: Indices, values: Floats) -> Floats:
+        """Return the regret of each value of a goal in the scenario beside it; 0 where no design stands in it."""
+        best = self._best[goal.name][block][scenarios]
+        sign = 1.0 if goal.direction == "minimize" else -1.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(np.isfinite(best), sign * (values - best) / np.abs(best), 0.0 * values)
 
     def _points(self) -> Iterable[list[Point]]:
         levers = self.evaluator.levers

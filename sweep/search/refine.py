@@ -12,14 +12,14 @@ neighbours of the next best.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain, combinations, islice, product
 from typing import Final
 
 import numpy as np
 
 from sweep.search.exact import Found
-from sweep.search.points import LeverSpace, Point, ordered
+from sweep.search.points import LeverSpace, Point
 from sweep.space import Axis
 from sweep.study import Objective
 
@@ -52,8 +52,16 @@ def refinements(
     else:
         near = [[*_shuffled(single(levers, point), rng)] for point in _shuffled(best, rng)]
         streams = (point for row in zip(*_padded(near), strict=True) for point in row if point is not None)
-    fresh = (point for point in dict.fromkeys(streams) if point not in known)
-    return list(islice(fresh, count))
+    return list(islice((point for point in _once(streams) if point not in known), count))
+
+
+def _once(points: Iterable[Point]) -> Iterator[Point]:
+    """Yield each point where it comes first; no more of them are made than are taken."""
+    seen: set[Point] = set()
+    for point in points:
+        if point not in seen:
+            seen.add(point)
+            yield point
 
 
 def _best(told: Sequence[Found], goals: Sequence[Objective]) -> list[Point]:
@@ -61,7 +69,7 @@ def _best(told: Sequence[Found], goals: Sequence[Objective]) -> list[Point]:
     if len(goals) == 1:
         sign = 1.0 if goals[0].direction == "minimize" else -1.0
         good = sorted(good, key=lambda each: sign * each.score.values[0])
-        return list(islice(dict.fromkeys(each.point for each in good), BEST))
+        return list(islice(_once(each.point for each in good), BEST))
     from sweep.search.exact import front  # noqa: PLC0415
 
     return list(dict.fromkeys(each.point for each in front(good, goals)))
@@ -85,9 +93,10 @@ def _padded(rows: Sequence[Sequence[Point]]) -> list[list[Point | None]]:
 
 def single(levers: LeverSpace, point: Point) -> Iterator[Point]:
     """Yield the points that differ from one in one lever, or in the block."""
-    for place, axis in enumerate(levers.lever_axes(levers.space.blocks[point.block])):
+    axes = levers.lever_axes(levers.space.blocks[point.block])
+    for place, (axis, rises) in enumerate(zip(axes, levers.ordered[point.block], strict=True)):
         here = point.places[place]
-        there = [here + step for step in STEPS] if ordered(axis) else range(axis.size)
+        there = [here + step for step in STEPS] if rises else range(axis.size)
         for other in there:
             if other != here and 0 <= other < axis.size:
                 yield _moved(point, {place: other})
@@ -100,8 +109,8 @@ def double(levers: LeverSpace, point: Point) -> Iterator[Point]:
     """Yield the points that differ from one in two levers: by one place where ordered, in any way where not."""
     axes = levers.lever_axes(levers.space.blocks[point.block])
     moves = [
-        [other for other in ((here - 1, here + 1) if ordered(axis) else range(axis.size)) if 0 <= other < axis.size]
-        for here, axis in zip(point.places, axes, strict=True)
+        [other for other in ((here - 1, here + 1) if rises else range(axis.size)) if 0 <= other < axis.size]
+        for here, axis, rises in zip(point.places, axes, levers.ordered[point.block], strict=True)
     ]
     for one, two in combinations(range(len(axes)), 2):
         for first, second in product(moves[one], moves[two]):
@@ -110,7 +119,10 @@ def double(levers: LeverSpace, point: Point) -> Iterator[Point]:
 
 
 def _moved(point: Point, places: dict[int, int]) -> Point:
-    return Point(point.block, tuple(places.get(at, place) for at, place in enumerate(point.places)))
+    moved = list(point.places)
+    for at, place in places.items():
+        moved[at] = place
+    return Point(point.block, tuple(moved))
 
 
 def _translated(levers: LeverSpace, point: Point, number: int) -> Point:

@@ -25,11 +25,12 @@ from sweep.search.batch import Evaluator
 from sweep.search.checks import Checked, Checks, check, check_goals
 from sweep.search.curves import Step, curve
 from sweep.search.details import Detail, design_ids, detail
-from sweep.search.exact import Found, front, hypervolume_ratio, regret
+from sweep.search.exact import Found, front, hypervolume_at_least, hypervolume_ratio, regret
 from sweep.search.points import LeverSpace
+from sweep.search.reference import Reference
 from sweep.search.scenarios import OPTION as OVER
 from sweep.search.spread import Spread
-from sweep.search.task import REGRET, Options, Task, search_identity, task_of
+from sweep.search.task import Options, Task, search_identity, task_of
 from sweep.search.work import Report, Work
 from sweep.study import Objective, Study
 
@@ -131,6 +132,16 @@ class SearchResult:
         """Hypervolume of the front over that of the exact one; None for one goal or without verification."""
         return hypervolume_ratio(self.best, self.exact or (), self.goals)
 
+    @property
+    def hypervolume_at_least(self) -> float | None:
+        """Share of the exact front's hypervolume that the front has at least, where the proof was cut short.
+
+        Measured from the front's own nadir, see ``sweep.search.exact``; None when nothing is known.
+        """
+        proof = self.checked.proof
+        ceiling = None if proof is None or proof.complete else proof.ceiling
+        return hypervolume_at_least(self.best, ceiling, self.goals)
+
 
 def search(
     study: Study,
@@ -158,8 +169,6 @@ def search(
     started = time.perf_counter()
     task = task_of(study, catalogue, options)
     checks = replace(checks, verify=verify or checks.verify)
-    if options.over == REGRET and checks != NO_CHECKS:
-        raise StudyError.at("proofs, near-optimal designs and prices are not known for regrets; leave them out", OVER)
     check_goals(checks, task.goals)
     require_designs(study, catalogue)
     manifest, location = search_identity(task, output, trials, storage)
@@ -167,6 +176,8 @@ def search(
     if not isinstance(store, LocalStore):
         raise SweepError("a search keeps its journal in a local or shared folder; name one with --output")
     evaluator = task.evaluator(manifest, spread)
+    if evaluator.reference is not None:
+        _refuse_unknown(checks, evaluator.reference)
     work = Work(store, manifest, evaluator, task, storage)
     try:
         told = work.done(trials)
@@ -184,3 +195,17 @@ def search(
     return SearchResult(
         open_run(location), task, told.found, told.seconds, checked, seconds, work.spent, told.given, evaluator
     )
+
+
+def _refuse_unknown(checks: Checks, reference: Reference) -> None:
+    """Raise ``StudyError`` for what cannot be said of regrets."""
+    if checks.within is not None or checks.prices:
+        raise StudyError.at("near-optimal designs and prices of limits are not known for regrets; leave them out", OVER)
+    if checks.verify and not reference.exact:
+        levers = reference.evaluator.levers
+        message = (
+            f"the regret of {levers.size:,} combinations of levers is measured against the best of "
+            f"{reference.designs:,} drawn at random, so its optimum cannot be proved; give the levers fewer values, "
+            "or leave out --verify"
+        )
+        raise StudyError.at(message, OVER)

@@ -124,7 +124,7 @@ class Work:
         while session.count < trials:
             asked = session.ask(min(batch, trials - session.count))
             number = session.next_batch
-            tables = self._answer({point for _, point in asked} - scores.keys(), scores)
+            tables = self._answer({point for _, point in asked if point not in scores}, scores)
             parts[number] = self._part(number, tables, len(asked))
             session.tell([(trial, point, scores[point]) for trial, point in asked])
             if progress is not None:
@@ -147,7 +147,7 @@ class Work:
     def _part(self, number: int, tables: Sequence[pa.Table], trials: int) -> Part:
         """Write the rows of the points that are new in a batch of so many trials, and their record."""
         started = time.perf_counter()
-        schema = self.manifest.schema
+        schema = self.evaluator.schema
         rows = pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in tables)])
         written = write_final(self.store, self.manifest, rows.unify_dictionaries().sort_by(DESIGN), first=number)
         empty = Part(number, "", 0, self.manifest.designs, 0, 0, 0, 0, "", 0)

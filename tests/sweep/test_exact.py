@@ -1,7 +1,10 @@
 """Enumeration by cells against plain evaluation of every design, and bounds against the solved model."""
 
 import itertools
+import json
 import math
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluate import evaluate
+from sweep.cli.app import cli
 from sweep.engine.cells import cells
 from sweep.engine.prepare import first_manifest
 from sweep.inputs import inputs_with_origins
@@ -17,9 +21,10 @@ from sweep.search.bounds import EXACT, LEAST, MOST, least, optimistic, training_
 from sweep.search.cells import CellBlock, cell_blocks
 from sweep.search.consistency import FalseProofError
 from sweep.search.enumeration import enumerated
-from sweep.search.exact import Found, front
+from sweep.search.exact import Found, front, hypervolume_at_least
 from sweep.search.goals import goals_of, score
 from sweep.search.points import LeverSpace
+from sweep.search.task import Options, task_of
 from sweep.study import open_study
 
 HEAD = """
@@ -98,6 +103,24 @@ def test_an_enumeration_with_bounds_finds_what_plain_evaluation_finds(tmp_path_f
             values = sorted(sign * each.score.values[0] for each in every if each.feasible)
             near = [value for value in values if value <= values[0] + 0.05 * abs(values[0])]
             np.testing.assert_allclose(proof.near_values, near, rtol=1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(text=spaces(), over=st.sampled_from(["nominal", "power_price=0.06 USD/kWh", "regret"]))
+def test_named_scenarios_and_regrets_are_enumerated_with_bounds(tmp_path_factory, text, over):
+    text = text.replace("[0.03]", "[0.06]").replace("[0.2]", "[0.06, 0.2]").replace("[0.03, 0.2]", "[0.06, 0.2]")
+    folder = tmp_path_factory.mktemp("space")
+    evaluator_of(folder, text)
+    study, catalogue = open_study(folder / "small.yaml")
+    task = task_of(study, catalogue, Options(over=over))
+    manifest, _ = first_manifest(study, catalogue, folder, None)
+    evaluator = task.alone(task.evaluator(manifest, None))
+    every = plain(evaluator.only([goal.name for goal in task.goals]), task.goals, task.fold)
+    best = front(every, task.goals)
+    for bounded in (True, False):
+        proof = enumerated(evaluator, task.goals, task.fold, bounded=bounded)
+        assert proof.complete
+        assert [each.score for each in proof.best] == [each.score for each in best]
 
 
 @settings(max_examples=20, deadline=None)
@@ -203,6 +226,75 @@ def test_the_bound_of_an_enumeration_cut_short_lies_below_the_optimum(tmp_path, 
     assert not stopped.complete
     assert 0 < stopped.solved < stopped.cells
     assert stopped.bound <= optimum <= stopped.best[0].score.values[0]
+
+
+TWO = TIGHT.replace(GOALS[0], GOALS[3]).replace("<= 60 d", "<= 400 d").replace("3 MW", "20 MW")
+
+
+@pytest.mark.parametrize("batches", [2, 4, 8, 12, 16])
+@pytest.mark.parametrize("tried", [1, 6, 40])
+def test_an_enumeration_of_two_goals_cut_short_gives_a_share_of_the_hypervolume(tmp_path, monkeypatch, batches, tried):
+    evaluator = evaluator_of(tmp_path, TWO)
+    goals = goals_of(evaluator.study)
+    every = [each for each in plain(evaluator, goals, "expected") if each.feasible]
+    exact = np.array([each.score.values for each in front(every, goals)])
+    assert len(exact) > 4
+    random = np.random.default_rng(tried)
+    found = front([every[place] for place in random.permutation(len(every))[:tried]], goals)
+    monkeypatch.setattr("sweep.search.cells.CellBlock.step", 2)
+    (block,) = cell_blocks(evaluator)
+    bounding = math.ceil(np.unique(block.alike(np.arange(block.cells))).size / 2)
+    clock = itertools.count()
+    monkeypatch.setattr("sweep.search.enumeration.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    stopped = enumerated(evaluator, goals, "expected", bounded=True, seconds=bounding + batches, known=found)
+    assert not stopped.complete
+    assert 0 < stopped.solved < stopped.cells
+    covered = (stopped.ceiling[np.newaxis] <= exact[:, np.newaxis] * (1 + 1e-12)).all(axis=2).any(axis=1)
+    assert covered.all()  # every design of the exact front is beaten or equalled by a point of the ceiling
+    share, true = (hypervolume_at_least(found, points, goals) for points in (stopped.ceiling, exact))
+    assert 0 < share <= true <= 1
+    assert (np.array(stopped.bounds(goals)) <= exact.min(axis=0)).all()
+
+
+def test_without_bounds_nothing_is_said_of_the_hypervolume(tmp_path):
+    evaluator = evaluator_of(tmp_path, TWO)
+    goals = goals_of(evaluator.study)
+    found = front(plain(evaluator, goals, "expected"), goals)
+    stopped = enumerated(evaluator, goals, "expected", bounded=True, seconds=1e-9, known=found)
+    assert not stopped.complete
+    assert stopped.ceiling is None
+    assert hypervolume_at_least(found, stopped.ceiling, goals) is None
+
+
+def test_a_whole_front_that_bounds_leave_no_room_beside_has_all_of_the_hypervolume(tmp_path):
+    evaluator = evaluator_of(tmp_path, TWO)
+    goals = goals_of(evaluator.study)
+    exact = front(plain(evaluator, goals, "expected"), goals)
+    proof = enumerated(evaluator, goals, "expected", bounded=True)
+    assert proof.complete
+    assert hypervolume_at_least(exact, proof.ceiling, goals) == pytest.approx(1.0, rel=1e-12)
+    assert hypervolume_at_least(exact[:1], proof.ceiling, goals) < 1
+
+
+def test_the_command_says_what_is_known_of_two_goals_when_time_ran_out(tmp_path, monkeypatch, capfd):
+    (tmp_path / "small.yaml").write_text(TWO, encoding="utf-8")
+    monkeypatch.setattr("sweep.search.cells.CellBlock.step", 8)
+    monkeypatch.setattr("sweep.search.enumeration.UNBOUNDED_CELLS", 0)
+    clock = itertools.count()
+    monkeypatch.setattr("sweep.search.enumeration.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    arguments = ["optimize", str(tmp_path / "small.yaml"), "--trials", "32", "--verify", "-o", str(tmp_path / "out")]
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, "--verify-seconds", "5"])
+    said = capfd.readouterr().out
+    assert re.search(r"^cost_to_train: at least [\d.]+, found [\d.]+, gap [\d.]+ %\.$", said, re.MULTILINE)
+    share = float(re.search(r"^Hypervolume: at least ([\d.]+) % of that of the exact front", said, re.MULTILINE)[1])
+    clock = itertools.count()
+    with pytest.raises(SystemExit):
+        cli.main([*arguments, "--verify-seconds", "5", "--json"])
+    proof = json.loads(capfd.readouterr().out)["proof"]
+    assert not proof["complete"]
+    assert 0 <= 100 * proof["hypervolume_at_least"] - share < 0.1
+    assert proof["bounds"].keys() == {"cost_to_train", "time_to_train"}
 
 
 def test_the_chance_of_a_random_draw_is_the_share_of_good_designs(tmp_path):

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import optuna
@@ -26,6 +27,7 @@ TEXTS = {"cmaes": NUMBERS, "nsgaiii": TWO_GOALS}
 """Studies for samplers that do not take the usual one; others take ``WIDE``."""
 MOMENTS = 3
 """How often a search is killed before it may end; ``benchmarks/search_resume.py`` kills each sampler 20 times."""
+BATCH = 8
 
 DRIVER = """
 import sys, time
@@ -43,8 +45,10 @@ sweep.engine.rows.evaluate = slow
 folder = Path({folder!r})
 study, catalogue = tiny_study(folder, (folder / "study.yaml").read_text())
 print("ready", flush=True)
-search(study, catalogue, folder / "out", {trials}, Options({sampler!r}, batch=8), storage={storage!r})
+search(study, catalogue, folder / "out", {trials}, Options({sampler!r}, batch={batch}), storage={storage!r})
 """
+TOLD = b'"op_code":4'
+"""What Optuna's journal writes for a finished trial, and for nothing else."""
 
 
 @pytest.fixture(autouse=True)
@@ -52,10 +56,10 @@ def _small_model(monkeypatch):
     monkeypatch.setattr("sweep.engine.rows.evaluate", tiny_model)
 
 
-def searched(folder, sampler, trials=TRIALS, seed=0, progress=None, text=None):
+def searched(folder, sampler, trials=TRIALS, seed=0, progress=None, text=None, batch=BATCH):
     folder.mkdir(exist_ok=True)
     study, catalogue = tiny_study(folder, text or TEXTS.get(sampler, WIDE))
-    return search(study, catalogue, folder / "out", trials, Options(sampler, seed, batch=8), progress=progress)
+    return search(study, catalogue, folder / "out", trials, Options(sampler, seed, batch=batch), progress=progress)
 
 
 def told(folder):
@@ -110,15 +114,21 @@ def test_two_goals_extended_equal_uninterrupted(tmp_path, sampler):
     same(searched(tmp_path / "b", sampler, 44, text=TWO_GOALS), whole)
 
 
-def killed(folder, sampler, seconds, text, trials=TRIALS, storage=None):
-    """Start a search and kill it so many seconds after it began; return whether it had ended before."""
+def started(folder, sampler, text, trials=TRIALS, storage=None, batch=BATCH):
+    """A search in a process of its own, as it is about to begin."""
     folder.mkdir(exist_ok=True)
     (folder / "study.yaml").write_text(text)
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-    code = DRIVER.format(paths=paths, folder=str(folder), trials=trials, sampler=sampler, storage=storage)
+    code = DRIVER.format(paths=paths, folder=str(folder), trials=trials, sampler=sampler, storage=storage, batch=batch)
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    return process
+
+
+def killed(folder, sampler, seconds, text, trials=TRIALS, storage=None):
+    """Start a search and kill it so many seconds after it began; return whether it had ended before."""
+    with started(folder, sampler, text, trials, storage) as process:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -127,19 +137,49 @@ def killed(folder, sampler, seconds, text, trials=TRIALS, storage=None):
     return True
 
 
-def killed_and_finished(folder, sampler, moments, text, trials=TRIALS):
-    """The trials told after each kill, and the result of the search that was then let run to its end.
+def written(folder):
+    """How many told trials the journal of a search holds at this moment, while another process writes it."""
+    journals = folder.glob("out/*/search-*/trials.journal")
+    return sum(path.read_bytes().rpartition(b"\n")[0].count(TOLD) for path in journals)
 
-    Every kill comes later than the last, so that the moments spread over the whole search.
+
+def killed_at(folder, sampler, count, part, text, trials, batch=BATCH):
+    """Start a search and kill it after it told ``count`` trials, when a ``part`` of a further batch's time is over.
+
+    Returns how many trials it had told when it was killed, None when it ended before.
     """
-    told_after = []
-    for moment in range(1, moments + 1):
-        ended = killed(folder, sampler, 0.6 + 0.15 * moment, text, trials)
-        journals = list(folder.glob("out/*/search-*/trials.journal"))
-        told_after.append(len(told(journals[0].parent)) if journals and journals[0].stat().st_size else 0)
-        if ended:
-            break
-    return told_after, searched(folder, sampler, trials, text=text)
+    with started(folder, sampler, text, trials, batch=batch) as process:
+        seen, steps = written(folder), []
+        while process.poll() is None and seen < count:
+            time.sleep(0.001)
+            now = written(folder)
+            if now > seen:
+                steps.append(time.perf_counter())
+            seen = now
+        if process.poll() is None:
+            pace = (steps[-1] - steps[0]) / (len(steps) - 1) if len(steps) > 1 else 0.0
+            time.sleep(part * pace)
+            process.send_signal(signal.SIGKILL)
+    return None if process.returncode == 0 else written(folder)
+
+
+def kept_of(folder):
+    """The told trials of the search in a folder."""
+    (journal,) = folder.glob("out/*/search-*/trials.journal")
+    return told(journal.parent)
+
+
+def killed_and_finished(folder, sampler, moments, text, trials, batch=BATCH):
+    """The trials kept after each kill, at told counts spread over the search; and the search then run to its end.
+
+    A kill before which the search had ended is left out.
+    """
+    kept = []
+    for moment in range(moments):
+        count = 1 + (trials - 1) * moment // moments
+        if killed_at(folder, sampler, count, moment * 0.37 % 1, text, trials, batch) is not None:
+            kept.append(kept_of(folder))
+    return kept, searched(folder, sampler, trials, text=text, batch=batch)
 
 
 @pytest.mark.slow
@@ -147,9 +187,11 @@ def killed_and_finished(folder, sampler, moments, text, trials=TRIALS):
 def test_killed_again_and_again_and_finished_equals_uninterrupted(tmp_path, sampler):
     text = TEXTS.get(sampler, WIDE)
     whole = searched(tmp_path / "a", sampler, 96, text=text)
-    told_after, rest = killed_and_finished(tmp_path / "b", sampler, MOMENTS, text, 96)
-    assert told_after == sorted(told_after)  # nothing that was told is lost
-    assert [trial[0] for trial in told(rest.run.location)] == list(range(96))  # and nothing doubled
+    kept, rest = killed_and_finished(tmp_path / "b", sampler, MOMENTS, text, 96)
+    assert [0 < len(trials) < 96 for trials in kept] == [True] * MOMENTS
+    last = told(rest.run.location)
+    assert all(trials == last[: len(trials)] for trials in kept)  # nothing that was told is lost
+    assert [trial[0] for trial in last] == list(range(96))  # and nothing doubled
     same(rest, whole)
 
 
