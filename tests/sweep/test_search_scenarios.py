@@ -144,7 +144,6 @@ def by_levers(rows, fold):
 
 
 WORDS = {"power_price": 0.08, "region": "us-texas", "wacc": 0.09, "staff_multiplier_times": 3.0}
-NOMINAL = {"power_price": 0.11, "region": "own", "wacc": 0.05, "staff_multiplier_times": 1.0}
 DROPPED = WIDE.replace("require:", "where: not (domains == 8 and power_price > 0.1 USD/kWh)\nrequire:")
 
 
@@ -154,20 +153,20 @@ DROPPED = WIDE.replace("require:", "where: not (domains == 8 and power_price > 0
     [
         ("expected", {}),
         ("worst", {}),
-        ("nominal", NOMINAL),
+        ("nominal", None),  # what the answer of a run quotes, of each system
         ("power_price=0.08, region=us-texas, wacc=0.09, staff_multiplier=3", WORDS),
     ],
     ids=["expected", "worst", "nominal", "by name"],
 )
 def test_the_proof_is_the_best_of_plain_loops(tmp_path, over, fixed, text):
     rows = run(*tiny_study(tmp_path, text), tmp_path / "sweep", in_process=True).run.arrow().to_pylist()
-    alone = {"staff_multiplier_times": 1.0}  # of the system that has no such scenario
-    rows = [
-        row
-        for row in rows
-        if all(row[n] == value for n, value in (fixed | (alone if row["system"] != "cloudmatrix384" else {})).items()
-               if fixed)
-    ]  # fmt: skip
+    if fixed is None:
+        known = scenarios_of(*tiny_study(tmp_path, text))
+        wanted = {system: known.nominal(system) for system in known.axes}
+    else:  # the system that has no such scenario keeps its own
+        alone = fixed | ({"staff_multiplier_times": 1.0} if fixed else {})
+        wanted = {"cloudmatrix384": fixed, "gb200-nvl72": alone}
+    rows = [row for row in rows if all(row[n] == value for n, value in wanted[row["system"]].items())]
     fold = max if over == "worst" else lambda values: math.fsum(values) / len(values)
     expected = by_levers(rows, fold)
     result = search(*tiny_study(tmp_path, text), tmp_path / "out", 8, Options(batch=8, over=over), verify=True)
