@@ -41,7 +41,7 @@ def test_every_alternative_is_one_of_the_catalogue() -> None:
     for owner in OWNERS:
         rates = catalogue().entry("defaults", owner).facts["wacc"].alternatives
         assert CAPITAL[owner] in [each.si for each in rates]
-    assert system_prices(catalogue(), "gb200") == [3.1e6, 3.0e6, 3.4e6, 3.9e6, 4.0e6]
+    assert system_prices(catalogue(), "gb200") == [3.1e6, 3.0e6, 3.4e6, 4.0e6]
     assert system_prices(catalogue(), "mi300x") == []
 
 

@@ -141,7 +141,7 @@ def test_a_set_with_its_scale_out_network_in_the_price_pays_for_neither_switches
     assert inside.shift < 0
     fabric = CATALOGUE.entry("fabrics", "roce-400g").facts["scale_out_switch_price"]
     assert CATALOGUE.facts(PAIR[0])["scale_out_switch_price"].value == fabric.si
-    given = [f"{PAIR[0]}.{name}=0" for name in ("scale_out_switch_price", "transceiver_price")]
+    given = [f"{PAIR[0]}.{name}=0 USD" for name in ("scale_out_switch_price", "transceiver_price")]
     (again,) = compare(PAIR, SMALL, {"domains": 2}, regions=["own"], overrides=given).cases
     assert again.pairs[0].verdict.ratio == pytest.approx(inside.ratio, rel=1e-9)
     (other, _) = again.designs

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from study_files import SMALL, catalogue, changed, load_text
 
+from models.quantities import quantities
 from sweep.counting import count_rows, require_designs
 from sweep.engine.cells import cells
 from sweep.engine.columns import study_columns
@@ -143,7 +144,8 @@ def test_facts_that_keep_columns_empty_are_named(tmp_path: Path) -> None:
     (system,), (lacking,) = zip(*plan(load_text(tmp_path, text), catalogue()).unknown.items(), strict=True)
     assert system == "trn1-instance"  # no power and no price of it is published
     assert {"chip_power", "chip_price"} <= set(lacking)
-    study = load_text(tmp_path, text + f"facts: {{{system}: {{{', '.join(f'{name}: 1' for name in lacking)}}}}}\n")
+    known = ", ".join(f"{name}: 1 {quantities()[name].unit}" for name in lacking)
+    study = load_text(tmp_path, text + f"facts: {{{system}: {{{known}}}}}\n")
     assert plan(study, catalogue()).unknown == {}
 
 

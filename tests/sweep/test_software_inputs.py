@@ -40,7 +40,8 @@ SWEPT = {
     "packed_length": (DENSE, "", "0, 512"),
     "pipeline_schedule": (DENSE, STAGES, "interleaved, zero_bubble, dualpipe"),
     "activation_offload": (DENSE, "recompute: none, ", "0, 1"),
-    "mixture_dispatch": (MIXTURE, EXPERTS, "fused, alltoall"),
+    "mixture_dispatch": (MIXTURE, EXPERTS + "overlap_experts: 0, ", "fused, alltoall"),
+    "gradient_bytes": (DENSE, "tensor_parallel: 1, optimizer_sharding: 1, ", "2, 4"),
     "gradient_reduction": (DENSE, "tensor_parallel: 1, optimizer_sharding: 1, ", "scatter, all_reduce"),
     "sharded_gathers": (DENSE, SHARDED, "layer, tensor"),
 }

@@ -58,7 +58,7 @@ def test_an_affine_cost_has_the_quantiles_of_its_price(tmp_path):
     draws = 4000
     study = load_text(tmp_path, price_only(draws).replace("domains: [40, 64]", "domains: [64]"))
     cheap, dear = (
-        explain(study, catalogue(), 0, [f"power_price={price}"]).outputs["cost_to_train"].value
+        explain(study, catalogue(), 0, [f"power_price={price} USD/kWh"]).outputs["cost_to_train"].value
         for price in (0.05, 0.10)
     )
     slope = (dear - cheap) / 0.05
