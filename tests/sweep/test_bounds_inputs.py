@@ -143,9 +143,9 @@ def test_no_values_of_many_inputs_together_pass_the_bounds(bases, job):
     for _ in range(40):
         inputs = dict(bases[job])
         for name in random.choice(INPUTS, size=12, replace=False).tolist():
-            options = settings_of(name, bases[job], random, 2)
-            changed = random.choice(options)[name] if options else inputs[name]  # none that solves soon
-            inputs[name] = float(random.choice(changed)) if np.ndim(changed) else changed
+            options = [each[name] for each in settings_of(name, bases[job], random, 2) if np.size(each[name])]
+            if options:  # a number of which no value drawn is allowed, or solves soon, stays as it is
+                inputs[name] = random.choice(np.asarray(options, dtype=object).reshape(-1))
         feasible += assert_no_design_passes_its_bounds(inputs)
     assert feasible > 5
 
