@@ -91,6 +91,7 @@ def compare(
     if workload and serve:
         raise click.UsageError("--workload trains a model and --serve serves one; give one of them")
     from sweep.compare.comparison import compared  # noqa: PLC0415 - NumPy, pydantic, pint
+    from sweep.compare.data import plain_comparison  # noqa: PLC0415
     from sweep.compare.request import Request, value_of  # noqa: PLC0415
 
     job: dict[str, Any] = {
@@ -108,7 +109,7 @@ def compare(
     talk_exchanges(opened.study)
     found = compared(opened, alternatives=alternatives, progress=_Progress())
     if as_json:
-        answer_json(found.data())
+        answer_json(plain_comparison(found))
     else:
         _print(found, alternatives=alternatives)
 

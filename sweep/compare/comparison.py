@@ -76,12 +76,6 @@ class Comparison:
         """Where the facts are from."""
         return self.opened.catalogue
 
-    def data(self) -> dict[str, Any]:
-        """Return everything as plain data for JSON."""
-        from sweep.compare.data import plain_comparison  # noqa: PLC0415 - it needs the classes of this module
-
-        return plain_comparison(self)
-
 
 def compare(
     systems: Sequence[str],

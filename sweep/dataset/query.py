@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 from dataclasses import asdict, fields
+from typing import Protocol
 
 import duckdb
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import pyarrow.dataset as ds
 
 from sweep.dataset.columns import columns_csv
 from sweep.dataset.layout import SOURCES
+from sweep.dataset.manifest import Manifest
 from sweep.dataset.parts import Part
-from sweep.dataset.runs import Run
+from sweep.dataset.store import Store
 from sweep.errors import SweepError
 
 TYPES = {"int": pa.int64(), "float": pa.float64(), "str": pa.string()}
@@ -21,7 +24,26 @@ TABLES = ("designs", "columns", "sources", "parts")
 READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 
 
-def connect(run: Run) -> duckdb.DuckDBPyConnection:
+class Readable(Protocol):
+    """What a query needs of a run."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the run is."""
+
+    @property
+    def store(self) -> Store:
+        """Where it lies."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Its parts that can be read."""
+
+    def table(self) -> ds.Dataset:
+        """Return its rows."""
+
+
+def connect(run: Readable) -> duckdb.DuckDBPyConnection:
     """Return an in-memory DuckDB with the tables of a run; it can neither read nor write any other file.
 
     The rows come through Arrow, so that a folder and an object store behave alike and no path is open to SQL.
@@ -36,7 +58,7 @@ def connect(run: Run) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def query(run: Run, sql: str) -> pa.Table:
+def query(run: Readable, sql: str) -> pa.Table:
     """Return the answer to one SELECT. Raises ``SweepError`` with DuckDB's first sentence when there is none."""
     try:
         statements = duckdb.extract_statements(sql)
