@@ -156,7 +156,7 @@ def test_an_unknown_fact_leaves_the_default_in_place(catalogue):
 def test_formula_is_kept_as_text(catalogue):
     found = catalogue.facts("cloudmatrix384")["chip_price"]
     assert found.value is None
-    assert found.formula == "system_price / scale_up_size - scale_up_price_per_bandwidth * 392 GB/s"
+    assert found.formula == "system_price / 384 - scale_up_price_per_bandwidth * 392 GB/s"
 
 
 def test_where_points_at_the_line_of_the_fact(catalogue):
@@ -220,8 +220,8 @@ GOOD = "source: s, date: 2026, confidence: press"
         (f"hbm_capacity: {{value: 80, unit: gigs, {GOOD}}}", ["wrong unit", "gigs"]),
         (f"hbm_capacity: {{value: 80, {GOOD}}}", ["wrong unit", "pure number"]),
         (f"dies: {{value: 2, unit: W, {GOOD}}}", ["leave the unit away"]),
-        (f"hbm_capacity: {{value: -80, unit: GB, {GOOD}}}", ["is -80 GB", "at least 0"]),
-        (f"attention_efficiency: {{value: 1.2, {GOOD}}}", ["at least 0 and at most 1"]),
+        (f"hbm_capacity: {{value: -80, unit: GB, {GOOD}}}", ["is -80 GB", "more than 0"]),
+        (f"attention_efficiency: {{value: 1.2, {GOOD}}}", ["more than 0 and at most 1"]),
         (f"dies: {{value: 1.5, {GOOD}}}", ["whole number"]),
         (f"hbm_capacity: {{value: lots, unit: GB, {GOOD}}}", ["the text 'lots'"]),
         (f"hbm_capacity: {{value: true, unit: GB, {GOOD}}}", ["write one number"]),
