@@ -6,12 +6,12 @@ import math
 import sys
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from sweep.accuracy.chip_hour_sets import BASE, NEAR, SINGLE, Differences, differences
 from sweep.accuracy.chip_hours import LINES, OWNERS, RUNNING, SYSTEMS, ChipHour, at_published_power, chip_hour, steps
 from sweep.accuracy.idle_energy import MACHINES, idle_energy
 from sweep.catalogue import Catalogue
+from sweep.page_file import write_or_check
 from sweep.text import Table, markdown
 
 PAGE = "economics.md"
@@ -194,16 +194,7 @@ def _table(columns: list[str], rows: list[list[str]]) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Write the page into a folder, ``docs`` when none is given; with ``--check`` say whether it is out of date."""
-    check = "--check" in arguments
-    names = [argument for argument in arguments if argument != "--check"]
-    file = Path(names[0] if names else "docs") / PAGE
-    page = economics_page(Catalogue.load())
-    if not check:
-        file.write_text(page, encoding="utf-8")
-    elif file.read_text(encoding="utf-8") != page:
-        sys.stderr.write(f"{file} is out of date; write it anew with: python -m sweep.accuracy.economics_page\n")
-        return 1
-    return 0
+    return write_or_check(arguments, PAGE, lambda: economics_page(Catalogue.load()), "sweep.accuracy.economics_page")
 
 
 if __name__ == "__main__":

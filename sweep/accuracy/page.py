@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from sweep.accuracy import report
 from sweep.accuracy.assess import Assessment, assess
 from sweep.accuracy.choices import SPLITS, WITHOUT_CHIP, WITHOUT_SOURCE
 from sweep.catalogue import Catalogue
+from sweep.page_file import write_or_check
 from sweep.text import markdown
 
 PAGE = "accuracy.md"
@@ -54,16 +54,7 @@ def accuracy_page(found: Assessment) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page into a folder, ``docs`` when none is given; with ``--check`` say whether it is out of date."""
-    check = "--check" in arguments
-    names = [argument for argument in arguments if argument != "--check"]
-    file = Path(names[0] if names else "docs") / PAGE
-    page = accuracy_page(assess(Catalogue.load()))
-    if not check:
-        file.write_text(page, encoding="utf-8")
-    elif file.read_text(encoding="utf-8") != page:
-        sys.stderr.write(f"{file} is out of date; write it anew with: python -m sweep.accuracy.page\n")
-        return 1
-    return 0
+    return write_or_check(arguments, PAGE, lambda: accuracy_page(assess(Catalogue.load())), "sweep.accuracy.page")
 
 
 if __name__ == "__main__":

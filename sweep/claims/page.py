@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from sweep.catalogue import Catalogue
 from sweep.cite.sources import identified
@@ -16,6 +15,7 @@ from sweep.claims.ratios import RatioFound, ratios
 from sweep.claims.read import Article, read_articles
 from sweep.claims.side_by_side import side_by_side
 from sweep.claims.values import Values
+from sweep.page_file import write_or_check
 from sweep.text import Table, markdown, number
 
 PAGE = "articles.md"
@@ -185,16 +185,7 @@ def _how(catalogue: Catalogue) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page into a folder, ``docs`` when none is given; with ``--check`` say whether it is out of date."""
-    check = "--check" in arguments
-    names = [argument for argument in arguments if argument != "--check"]
-    file = Path(names[0] if names else "docs") / PAGE
-    page = page_now()
-    if not check:
-        file.write_text(page, encoding="utf-8")
-    elif not file.is_file() or file.read_text(encoding="utf-8") != page:
-        sys.stderr.write(f"{file} is out of date; write it anew with: python -m sweep.claims.page\n")
-        return 1
-    return 0
+    return write_or_check(arguments, PAGE, page_now, "sweep.claims.page")
 
 
 if __name__ == "__main__":
