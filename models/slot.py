@@ -115,7 +115,7 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
         vector = vector + machine.mixture_age * (work.permute_bytes / memory + work.router)
     busy = compute + again + vector
     tensor = work.tensor_messages * all_gather(work.tensor_volume, table.groups.tensor, fabric)
-    tensor = tensor * (1.0 - by.tensor_overlap * machine.overlap_tensor)
+    tensor = tensor * (1.0 - work.tensor_hidden * machine.overlap_tensor)
     context = work.context_messages * all_gather(work.context_volume, table.groups.context, fabric)
     expert = _expert_time(work, table, machine, busy) if work.routed else np.zeros(())
     layers = busy + tensor + context + expert

@@ -7,6 +7,7 @@ share. Computed once per structural cell, before any speed is known.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +16,14 @@ from models.coefficients import Coefficients
 from models.curves import AttentionCurve, GemmCurve, attention_penalty, penalty
 from models.inputs import Array
 from models.operators import UNFUSED_BACKWARD
+
+
+FROZEN_FORWARD: Final = 3.0 / 4.0
+"""Part of the forward tensor-parallel messages that software hides behind products where adapters are trained beside
+frozen weights: all but the gather before the attention projections, whose input the adapter needs whole."""
+
+FROZEN_BACKWARD: Final = 1.0 / 2.0
+"""The same backward: the two gathers. The two reductions hide behind the weight gradient, which frozen weights lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,8 @@ class Product:
 class Work:
     """The columns of work per mapping and micro-batch; bytes, FLOPs, message counts, and the bytes of one message.
 
-    Volumes of gathers are those of the whole gathered array. ``launches`` [s]: fixed times of product and attention
+    Volumes of gathers are those of the whole gathered array. ``tensor_hidden``: part of the tensor-parallel messages that
+    software hides where it overlaps them with products. ``launches`` [s]: fixed times of product and attention
     kernels; ``tails`` counts others whose launch time nothing hides; ``dispatch`` and ``router`` [s] are host and
     small-kernel times of all layers. Parameters are those of the fullest stage; ``reduced`` is 1 where they have
     gradients, 0 where they are frozen. ``offloaded``: bytes moved to the host.
@@ -63,6 +73,7 @@ class Work:
     vector_again_bytes: Array
     permute_bytes: Array
     tensor_messages: Array
+    tensor_hidden: Array
     tensor_volume: Array
     context_messages: Array
     context_volume: Array
@@ -95,7 +106,8 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
     cast = by.quantise_bytes * amounts.cast_elements
     trained = amounts.trained
     backward = np.where(fused > 0.0, by.attention_backward, UNFUSED_BACKWARD)
-    late = 1.0 + by.tensor_backward + full
+    late = 1.0 + np.where(trained > 0.0, by.tensor_backward, 1.0) + full
+    beside = np.where(trained > 0.0, 1.0, (FROZEN_FORWARD * (1.0 + full) + FROZEN_BACKWARD) / (2.0 + full))
     slow = attention_penalty(amounts.queries, amounts.sequence, amounts.width, curves.attention)
     launches = sum(
         (_launches(sides, curves.product, trained) for sides in (*amounts.dense, *amounts.routed)), 0.0 * full
@@ -120,6 +132,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         vector_again_bytes=vector * (full + by.selective_vector * selective * fused),
         permute_bytes=by.permute_bytes * amounts.copy_units,
         tensor_messages=by.tensor_exposed * (4.0 * amounts.tensor_pairs * late + 3.0),
+        tensor_hidden=by.tensor_overlap * beside,
         tensor_volume=amounts.tensor_volume,
         context_messages=by.context_exposed * amounts.layers * (3.0 + full),
         context_volume=amounts.context_volume,
