@@ -107,6 +107,7 @@ class Amounts:
     accumulated: Array
     trained: Array
     tensor_pairs: Array
+    sequence_parallel: Array
     tensor_volume: Array
     context_volume: Array
     expert_volume: Array
@@ -169,6 +170,7 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         accumulated=_accumulated(shape, table) if cell.trained else same(0.0),
         trained=same(float(cell.trained)),
         tensor_pairs=same(shape.dense_layers + (1.0 if shape.shared_width else 0.5) * shape.moe_layers),
+        sequence_parallel=same(float(cell.sequence_parallel)),
         tensor_volume=2.0 * tokens * shape.hidden,
         context_volume=2.0 * tokens * layout.context * _kv_width(shape, layout.tensor),
         expert_volume=2.0 * copies * shape.hidden * table.groups.spill * (ranks / every),

@@ -114,7 +114,8 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
         compute, again = compute + routed * aged, again + routed_again * aged
         vector = vector + machine.mixture_age * (work.permute_bytes / memory + work.router)
     busy = compute + again + vector
-    tensor = work.tensor_messages * all_gather(work.tensor_volume, table.groups.tensor, fabric)
+    messages = work.tensor_messages + work.tensor_beside * np.maximum(by.tensor_backward, machine.blocking)
+    tensor = messages * all_gather(work.tensor_volume, table.groups.tensor, fabric)
     tensor = tensor * (1.0 - work.tensor_hidden * machine.overlap_tensor)
     context = work.context_messages * all_gather(work.context_volume, table.groups.context, fabric)
     expert = _expert_time(work, table, machine, busy) if work.routed else np.zeros(())

@@ -73,6 +73,7 @@ class Work:
     vector_again_bytes: Array
     permute_bytes: Array
     tensor_messages: Array
+    tensor_beside: Array
     tensor_hidden: Array
     tensor_volume: Array
     context_messages: Array
@@ -106,8 +107,8 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
     cast = by.quantise_bytes * amounts.cast_elements
     trained = amounts.trained
     backward = np.where(fused > 0.0, by.attention_backward, UNFUSED_BACKWARD)
-    late = 1.0 + np.where(trained > 0.0, by.tensor_backward, 1.0) + full
-    beside = np.where(trained > 0.0, 1.0, (FROZEN_FORWARD * (1.0 + full) + FROZEN_BACKWARD) / (2.0 + full))
+    alone, beside = _backward_messages(amounts)
+    covered = np.where(trained > 0.0, 1.0, (FROZEN_FORWARD * (1.0 + full) + FROZEN_BACKWARD) / (2.0 + full))
     slow = attention_penalty(amounts.queries, amounts.sequence, amounts.width, curves.attention)
     launches = sum(
         (_launches(sides, curves.product, trained) for sides in (*amounts.dense, *amounts.routed)), 0.0 * full
@@ -131,8 +132,9 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         + by.adapter_bytes * amounts.adapter_elements,
         vector_again_bytes=vector * (full + by.selective_vector * selective * fused),
         permute_bytes=by.permute_bytes * amounts.copy_units,
-        tensor_messages=by.tensor_exposed * (4.0 * amounts.tensor_pairs * late + 3.0),
-        tensor_hidden=by.tensor_overlap * beside,
+        tensor_messages=by.tensor_exposed * (amounts.tensor_pairs * (4.0 + 4.0 * full + alone) + 3.0),
+        tensor_beside=by.tensor_exposed * amounts.tensor_pairs * beside,
+        tensor_hidden=by.tensor_overlap * covered,
         tensor_volume=amounts.tensor_volume,
         context_messages=by.context_exposed * amounts.layers * (3.0 + full),
         context_volume=amounts.context_volume,
@@ -157,6 +159,19 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         offloaded=amounts.offloaded,
         router=by.router_time * amounts.moe_layers * (1.0 + full / 3.0),
     )
+
+
+def _backward_messages(amounts: Amounts) -> tuple[Array, Array]:
+    """Tensor-parallel messages backward of a layer: those alone, and those beside a product.
+
+    A message is a gather or a scatter; an all-reduce is two. Without sequence parallelism the sum of the input gradient
+    goes beside the weight gradient. With it so do the scatter of that sum and, beside the input gradient, a second
+    gather of the input; the gather of the output gradient has nothing to go beside (arXiv:2205.05198, section 4.2.2).
+    Frozen weights have no weight gradient: nothing needs the input again, and the sum stands alone.
+    """
+    sequence, trained = amounts.sequence_parallel > 0.0, amounts.trained > 0.0
+    alone = np.where(trained, np.where(sequence, 2.0, 0.0), 4.0)
+    return alone, np.where(trained, 4.0, 0.0)
 
 
 def _product(sides: Sides, element: Array, curve: GemmCurve, trained: Array, slowdown: float = 1.0) -> Product:
