@@ -112,6 +112,7 @@ class Amounts:
     context_volume: Array
     expert_volume: Array
     expert_crossing: Array
+    gathered_bytes: Array
     reduced_bytes: Array
     gather_pieces: Array
     gather_units: Array
@@ -175,6 +176,7 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         context_volume=2.0 * tokens * layout.context * _kv_width(shape, layout.tensor),
         expert_volume=2.0 * copies * shape.hidden * table.groups.spill * (ranks / every),
         expert_crossing=_wanted(shape, table.groups.expert.domains) / ranks if cell.fused_dispatch else same(1.0),
+        gathered_bytes=same(cell.gathered_bytes),
         reduced_bytes=cell.gradient_bytes * np.where((layout.sharding > 0.0) & cell.scattered, 1.0, 2.0),
         gather_pieces=stage_layers * (1.0 if cell.bucketed else TENSORS),
         gather_units=same(0.0 if cell.topology == "torus" else 1.0),

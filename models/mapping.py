@@ -92,6 +92,7 @@ class Cell:
     bucketed: bool = True
     scattered: bool = True
     gradient_bytes: float = 4.0
+    gathered_bytes: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

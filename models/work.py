@@ -85,6 +85,7 @@ class Work:
     dense_parameters: Array
     expert_parameters: Array
     reduced: Array
+    gathered_bytes: Array
     reduced_bytes: Array
     overlapping: Array
     exchanging: Array
@@ -145,6 +146,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         dense_parameters=amounts.dense_parameters,
         expert_parameters=amounts.expert_parameters,
         reduced=trained,
+        gathered_bytes=amounts.gathered_bytes,
         reduced_bytes=amounts.reduced_bytes,
         overlapping=amounts.overlapping,
         exchanging=amounts.exchanging,

@@ -47,7 +47,8 @@ FIRST_ON_HOPPER: Final = 0.19
 where they reach 125 TFLOP/s on 108 multiprocessors at 1.41 GHz; 132 at 1.755 GHz make it 190 of 989."""
 
 FUSED_DISPATCH: Final = 2025.1
-"""Year from which kernels of their own for the exchange of experts are public (DeepEP, February 2025)."""
+"""Year from which kernels of their own for the exchange of experts are public (DeepEP, February 2025), and in the same
+release of Megatron-Core graphs of mixture layers (its changelog)."""
 
 COMPILED: Final = re.compile(r"^(?:tpu|trainium)")
 """Chips whose software compiles a step ahead of time."""
@@ -204,6 +205,13 @@ def captured_graphs(row: Row) -> float:
     return 1.0 if re.search(r"config_\S*_cg\b|config_\S*_cg_", row.features) else 0.0
 
 
+def captures(row: Row, shape: Transformer) -> tuple[float, ...]:
+    """Return the part of the launches in graphs; for mixtures nothing to all where the row lists nothing of the recipe."""
+    stated = captured_graphs(row)
+    unlisted = shape.experts and not stated and not lists_recipe(row) and row.year >= FUSED_DISPATCH
+    return (0.0, 1.0) if unlisted else (stated,)
+
+
 def activation_offload(row: Row, layers: int) -> float:
     """Part of the activations that moves to the host: of some layers, or all."""
     if match := re.search(r"activation offload (\d+) layers", row.features):
@@ -227,8 +235,13 @@ def dispatches(row: Row, shape: Transformer) -> tuple[str, ...]:
     """
     if not shape.experts or re.search(r"hybridep|deepep|dualpipe", row.features):
         return ("fused",)
-    listed = "[preset" in row.features or FLAGS.search(row.features) or row.count("ep") == 1
+    listed = lists_recipe(row) or row.count("ep") == 1
     return ("alltoall",) if listed or row.year < FUSED_DISPATCH else ("fused", "alltoall")
+
+
+def lists_recipe(row: Row) -> bool:
+    """Whether the row lists the recipe of a run in full: what it does not name is off."""
+    return "[preset" in row.features or bool(FLAGS.search(row.features))
 
 
 def _overlaps(row: Row) -> dict[str, int]:
@@ -256,8 +269,8 @@ def software(row: Row, shape: Transformer) -> dict[str, Any]:
         "sequence_parallel": int(shares_sequence(row)),
         "trained_weights": trained_weights(row),
         "pipeline_schedule": schedule(row),
-        "captured_graphs": captured_graphs(row),
         "gradient_bytes": gradient_bytes(row),
+        "weight_gather_bytes": 1.0 if "fp8 param gather" in row.features else 2.0,
         "blocking_launches": int("cuda_launch_blocking=1" in row.features),
         **_overlaps(row),
     }
