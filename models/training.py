@@ -108,7 +108,7 @@ def cell_of(known: Known, shape: Transformer, spares: float, precision: str) -> 
         fused_dispatch=_chosen_text(known, "mixture_dispatch", DISPATCHES, "fused") == "fused",
         bucketed=_chosen_text(known, "sharded_gathers", GATHERS, "layer") == "layer",
         gradient_bytes=_bytes_of(known, "gradient_bytes", GRADIENT_BYTES, (2.0, 4.0)),
-        gathered_bytes=_bytes_of(known, "weight_gather_bytes", WEIGHT_BYTES, (1.0, 2.0)),
+        gathered_bytes=_gathered_bytes(known, precision),
         scattered=_chosen_text(known, "gradient_reduction", REDUCTIONS, "scatter") == "scatter",
         schedule=_chosen_text(known, "pipeline_schedule", SCHEDULES, "interleaved"),
         offload=_within(known, "activation_offload", 1.0),
@@ -121,6 +121,12 @@ def _bytes_of(known: Known, name: str, default: float, allowed: tuple[float, flo
     if value not in allowed:
         raise ModelInputError(name, f"{name} is {value:g}; it must be {allowed[0]:g} or {allowed[1]:g}")
     return value
+
+
+def _gathered_bytes(known: Known, precision: str) -> float:
+    """Return the bytes of a weight that is gathered: one only where the products take 8 bits or less."""
+    asked = _bytes_of(known, "weight_gather_bytes", WEIGHT_BYTES, (1.0, 2.0))
+    return asked if ELEMENT_BYTES[precision] <= 1.0 else WEIGHT_BYTES
 
 
 @lru_cache(maxsize=64)

@@ -402,6 +402,18 @@ def test_gradients_of_two_bytes_take_half_the_time():
     assert float(whole["memory_gradients"]) == 2 * float(out["memory_gradients"])
 
 
+def test_weights_of_one_byte_are_gathered_in_half_the_time():
+    # ZeRO 3 with one micro-batch gathers every weight twice and sums its gradient, of four bytes, once
+    fixed = {"data_parallel": 8, "optimizer_sharding": 3, "precision": "fp8"}
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8, overlap_gradients=0.0) | fixed
+    gather = gathered(2 * parameters(LLAMA_8B), 8, UP)
+    whole, half = (part("data_parallel_time", inputs | {"weight_gather_bytes": size}) for size in (2.0, 1.0))
+    assert half / whole == pytest.approx((2 * 1 + 4) / (2 * 2 + 4), rel=1e-2)  # latencies stay
+    assert whole > 4 * gather
+    wide = inputs | {"precision": "bf16"}
+    assert part("step_time", wide | {"weight_gather_bytes": 1.0}) == part("step_time", wide)
+
+
 def test_sharded_gradients_are_reduced_once_per_micro_batch():
     # ZeRO-2 without stages keeps a shard of a micro-batch's gradients; with stages they wait for the last
     inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=32, overlap_gradients=0.0)
