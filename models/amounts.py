@@ -70,9 +70,9 @@ class Amounts:
     square; ``score_elements`` of the score matrices, zero where fused; ``queries`` of all heads of a layer, ``width``
     of a head. ``norm_units``, ``wide_units``, ``ffn_units``: tokens x hidden units that only sequence parallelism
     shards, that tensor parallelism shards, and tokens x feed-forward units. ``copy_units``: routed copies x hidden
-    units. ``cast_elements``: inputs and outputs of the products in formats of 8 bits or less; ``adapter_elements``: of
+    units. ``local_experts``: experts on one rank, of all layers. ``cast_elements``: inputs and outputs of the products in formats of 8 bits or less; ``adapter_elements``: of
     the attention projections where adapters are trained beside frozen weights. ``accumulated``: parameters whose
-    gradients are summed. ``trained``: 0 where the weights are frozen. ``offloaded``: bytes of activations that go to
+    gradients are summed in fp32, or as much less traffic as sums of 16 bits take. ``trained``: 0 where the weights are frozen. ``offloaded``: bytes of activations that go to
     the host. ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where engines of
     their own move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered array.
     Parameters are those of the fullest stage; ``levelled``: 1 where a recipe gives stages unequal numbers of layers.
@@ -102,6 +102,7 @@ class Amounts:
     wide_units: Array
     ffn_units: Array
     copy_units: Array
+    local_experts: Array
     cast_elements: Array
     adapter_elements: Array
     accumulated: Array
@@ -165,10 +166,11 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         norm_units=shape.layers * tokens * shape.hidden / slices,
         wide_units=shape.layers * tokens * shape.hidden / layout.tensor,
         ffn_units=tokens / layout.tensor * _ffn_width(shape) * (shape.mlp_matrices - 1),
+        local_experts=shape.moe_layers * np.ceil(shape.experts / layout.expert),
         copy_units=shape.moe_layers * copies * shape.hidden,
         cast_elements=_cast_elements(shape, layout, tokens) if element <= 1.0 else same(0.0),
         adapter_elements=same(0.0) if cell.trained else _adapter_elements(shape, layout, tokens),
-        accumulated=_accumulated(shape, table) if cell.trained else same(0.0),
+        accumulated=_accumulated(shape, table) * ((1.0 + cell.gradient_bytes) / 5.0) if cell.trained else same(0.0),
         trained=same(float(cell.trained)),
         tensor_pairs=same(shape.dense_layers + (1.0 if shape.shared_width else 0.5) * shape.moe_layers),
         sequence_parallel=same(float(cell.sequence_parallel)),

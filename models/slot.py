@@ -122,6 +122,8 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
     layers = busy + tensor + context + expert
     host = work.dispatch + work.mixture_dispatch * machine.mixture_age
     tails = work.launches + work.tails * machine.launch + _offload_time(work, machine, busy)
+    if work.routed:
+        tails = tails + work.expert_tails * machine.eager
     host = host * machine.eager
     waits = host * machine.blocking if machine.blocking.any() else np.zeros(())
     body = np.maximum(layers + (tails + waits), host)

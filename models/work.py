@@ -56,8 +56,8 @@ class Work:
 
     Volumes of gathers are those of the whole gathered array. ``tensor_hidden``: part of the tensor-parallel messages that
     software hides where it overlaps them with products. ``launches`` [s]: fixed times of product and attention
-    kernels; ``tails`` counts others whose launch time nothing hides; ``dispatch`` and ``router`` [s] are host and
-    small-kernel times of all layers. Parameters are those of the fullest stage; ``reduced`` is 1 where they have
+    kernels; ``tails`` counts others whose launch time nothing hides; ``dispatch``, ``router`` and
+    ``expert_tails`` [s] are host and small-kernel times of all layers. Parameters are those of the fullest stage; ``reduced`` is 1 where they have
     gradients, 0 where they are frozen. ``offloaded``: bytes moved to the host.
     """
 
@@ -97,6 +97,7 @@ class Work:
     tails: Array
     dispatch: Array
     mixture_dispatch: Array
+    expert_tails: Array
     router: Array
     offloaded: Array
 
@@ -158,6 +159,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         tails=by.kernel_tails * amounts.layers * (1.0 + full / 3.0),
         dispatch=by.layer_dispatch * amounts.layers * (1.0 + full / 3.0),
         mixture_dispatch=by.mixture_layer_dispatch * amounts.moe_layers * (1.0 + full / 3.0),
+        expert_tails=by.expert_tail * amounts.local_experts * (1.0 + full / 3.0),
         offloaded=amounts.offloaded,
         router=by.router_time * amounts.moe_layers * (1.0 + full / 3.0),
     )
