@@ -70,17 +70,18 @@ class Amounts:
     square; ``score_elements`` of the score matrices, zero where fused; ``queries`` of all heads of a layer, ``width``
     of a head. ``norm_units``, ``wide_units``, ``ffn_units``: tokens x hidden units that only sequence parallelism
     shards, that tensor parallelism shards, and tokens x feed-forward units. ``copy_units``: routed copies x hidden
-    units. ``local_experts``: experts on one rank, of all layers. ``cast_elements``: inputs and outputs of the products in formats of 8 bits or less; ``adapter_elements``: of
-    the attention projections where adapters are trained beside frozen weights. ``accumulated``: parameters whose
-    gradients are summed in fp32, or as much less traffic as sums of 16 bits take. ``trained``: 0 where the weights are frozen. ``offloaded``: bytes of activations that go to
-    the host. ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where engines of
-    their own move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered array.
-    Parameters are those of the fullest stage; ``levelled``: 1 where a recipe gives stages unequal numbers of layers.
-    ``overlapping``: 1 where another micro-batch computes while experts exchange tokens; ``exchanging``: part of the
-    cores that this takes. ``reduced_bytes``: of a gradient on its way, twice its size where it is all-reduced.
-    ``stage_volume``: every tensor-parallel rank sends its share to the next stage (Narayanan et al. 2021,
-    arXiv:2104.04473, section 4.1; DeepSpeed partitions it as well); what gathers it there over the scale-up links is
-    left out (optimistic without sequence parallelism).
+    units. ``local_experts``: experts on one rank, of all layers. ``cast_elements``: inputs and outputs of the products
+    in formats of 8 bits or less; ``adapter_elements``: of the attention projections where adapters are trained beside
+    frozen weights. ``accumulated``: parameters whose gradients are summed; sums of 16 bits move 6 bytes instead of 10
+    and count so. ``trained``: 0 where the weights are frozen. ``offloaded``: bytes of activations that go to the host.
+    ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where engines of their own
+    move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered array. Parameters are
+    those of the fullest stage; ``levelled``: 1 where a recipe gives stages unequal numbers of layers. ``overlapping``:
+    1 where another micro-batch computes while experts exchange tokens; ``exchanging``: part of the cores that this
+    takes. ``reduced_bytes``: of a gradient on its way, twice its size where it is all-reduced. ``stage_volume``: every
+    tensor-parallel rank sends its share to the next stage (Narayanan et al. 2021, arXiv:2104.04473, section 4.1;
+    DeepSpeed partitions it as well); what gathers it there over the scale-up links is left out (optimistic without
+    sequence parallelism).
     """
 
     dense: tuple[Sides, ...]

@@ -96,7 +96,7 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
     """Time of one micro-batch over all layers for every mapping [s]; the mapping axis is last.
 
     ``floor`` is what launches, transfers to the host and host synchronisation add: the host runs ahead
-    of the chip unless its launches block.
+    of the chip unless its launches block, and then nothing of a message hides behind the product beside it.
     """
     memory, fabric, by = machine.memory_rate, machine.fabric, machine.coefficients
     computing = 1.0 - work.exchanging * machine.overlap_experts if work.exchanging.any() else np.ones(())

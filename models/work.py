@@ -17,7 +17,6 @@ from models.curves import AttentionCurve, GemmCurve, attention_penalty, penalty
 from models.inputs import Array
 from models.operators import UNFUSED_BACKWARD
 
-
 FROZEN_FORWARD: Final = 3.0 / 4.0
 """Part of the forward tensor-parallel messages that software hides behind products where adapters are trained beside
 frozen weights: all but the gather before the attention projections, whose input the adapter needs whole."""
@@ -54,11 +53,11 @@ class Product:
 class Work:
     """The columns of work per mapping and micro-batch; bytes, FLOPs, message counts, and the bytes of one message.
 
-    Volumes of gathers are those of the whole gathered array. ``tensor_hidden``: part of the tensor-parallel messages that
-    software hides where it overlaps them with products. ``launches`` [s]: fixed times of product and attention
-    kernels; ``tails`` counts others whose launch time nothing hides; ``dispatch``, ``router`` and
-    ``expert_tails`` [s] are host and small-kernel times of all layers. Parameters are those of the fullest stage; ``reduced`` is 1 where they have
-    gradients, 0 where they are frozen. ``offloaded``: bytes moved to the host.
+    Volumes of gathers are those of the whole gathered array. ``tensor_hidden``: part of the tensor-parallel messages
+    that software hides where it overlaps them with products. ``launches`` [s]: fixed times of product and attention
+    kernels; ``tails`` counts others whose launch time nothing hides; ``dispatch``, ``router`` and ``expert_tails`` [s]
+    are host and small-kernel times of all layers. Parameters are those of the fullest stage; ``reduced`` is 1 where
+    they have gradients, 0 where they are frozen. ``offloaded``: bytes moved to the host.
     """
 
     dense: tuple[Product, ...]

@@ -157,8 +157,9 @@ class TestMapping:
 
     def test_a_twin_lends_its_overlap_with_its_mapping(self, read):
         blank = {"tp": "", "pp": "", "cp": "", "vpp": "", "micro_batch": ""}
-        script, other = {"other_features": "TP comm overlap"}, {"other_features": "TP comm overlap", "tp": "8", "pp": "2"}
-        cases, _ = read(script, {"recompute": ""}, blank, script | {"date": "2024-12"}, other | {"vpp": "2"})
+        script = {"other_features": "TP comm overlap"}
+        other = script | {"tp": "8", "pp": "2", "vpp": "2"}
+        cases, _ = read(script, {"recompute": ""}, blank, script | {"date": "2024-12"}, other)
         found = [{(run["tensor_parallel"], run["overlap_tensor"]) for run in case.variants} for case in cases[1:3]]
         assert found == [{(4, 0)}, {(4, 1), (8, 1)}]  # a row with a mapping of its own keeps its own words
         *_, run = read(script, {}, blank)[0]
