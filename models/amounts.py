@@ -72,8 +72,7 @@ class Amounts:
     shards, that tensor parallelism shards, and tokens x feed-forward units. ``copy_units``: routed copies x hidden
     units. ``local_experts``: experts on one rank, of all layers. ``cast_elements``: inputs and outputs of the products
     in formats of 8 bits or less; ``adapter_elements``: of the attention projections where adapters are trained beside
-    frozen weights. ``accumulated``: parameters whose gradients are summed; sums of 16 bits move 6 bytes instead of 10
-    and count so. ``trained``: 0 where the weights are frozen. ``offloaded``: bytes of activations that go to the host.
+    frozen weights. ``accumulated``: parameters whose gradients are summed, by what a sum moves. ``trained``: 0 where the weights are frozen. ``offloaded``: bytes of activations that go to the host.
     ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where engines of their own
     move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered array. Parameters are
     those of the fullest stage; ``levelled``: 1 where a recipe gives stages unequal numbers of layers. ``overlapping``:
@@ -171,7 +170,7 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         copy_units=shape.moe_layers * copies * shape.hidden,
         cast_elements=_cast_elements(shape, layout, tokens) if element <= 1.0 else same(0.0),
         adapter_elements=same(0.0) if cell.trained else _adapter_elements(shape, layout, tokens),
-        accumulated=_accumulated(shape, table) * ((1.0 + cell.gradient_bytes) / 5.0) if cell.trained else same(0.0),
+        accumulated=_accumulated(shape, table) * _summing(cell) if cell.trained else same(0.0),
         trained=same(float(cell.trained)),
         tensor_pairs=same(shape.dense_layers + (1.0 if shape.shared_width else 0.5) * shape.moe_layers),
         sequence_parallel=same(float(cell.sequence_parallel)),
@@ -298,6 +297,15 @@ def _ffn_width(shape: Transformer) -> float:
     """Feed-forward units that a token passes through in all layers."""
     routed = shape.experts_per_token * shape.expert_ffn_hidden + shape.shared_width
     return float(shape.dense_layers * shape.ffn_hidden + shape.moe_layers * routed)
+
+
+def _summing(cell: Cell) -> float:
+    """Bytes of adding a gradient of two bytes into its sum, over those of a fused sum in fp32: 2 + 4 + 4.
+
+    A sum of 16 bits moves 2 + 2 + 2. DeepSpeed's ``BF16_Optimizer``, which alone gives every replica all gradients,
+    first writes the gradient in fp32: 2 + 4, then 4 + 4 + 4 (``update_hp_grads`` of deepspeed/runtime/bf16_optimizer.py).
+    """
+    return (2.0 + 2.0 * cell.gradient_bytes) / 10.0 if cell.scattered else 1.8
 
 
 def _accumulated(shape: Transformer, table: Mappings) -> Array:
