@@ -70,17 +70,17 @@ class Amounts:
     square; ``score_elements`` of the score matrices, zero where fused; ``queries`` of all heads of a layer, ``width``
     of a head. ``norm_units``, ``wide_units``, ``ffn_units``: tokens x hidden units that only sequence parallelism
     shards, that tensor parallelism shards, and tokens x feed-forward units. ``copy_units``: routed copies x hidden
-    units. ``cast_elements``: inputs and outputs of the products in formats of 8 bits or less; ``adapter_elements``: of
-    the attention projections where adapters are trained beside frozen weights. ``accumulated``: parameters whose
-    gradients are summed. ``trained``: 0 where the weights are frozen. ``offloaded``: bytes of activations that go to
-    the host. ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where engines of
-    their own move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered array.
-    Parameters are those of the fullest stage; ``levelled``: 1 where a recipe gives stages unequal numbers of layers.
-    ``overlapping``: 1 where another micro-batch computes while experts exchange tokens; ``exchanging``: part of the
-    cores that this takes. ``reduced_bytes``: of a gradient on its way, twice its size where it is all-reduced.
-    ``stage_volume``: every tensor-parallel rank sends its share to the next stage (Narayanan et al. 2021,
-    arXiv:2104.04473, section 4.1; DeepSpeed partitions it as well); what gathers it there over the scale-up links is
-    left out (optimistic without sequence parallelism).
+    units. ``local_experts``: experts on one rank, of all layers. ``cast_elements``: inputs and outputs of the products
+    in formats of 8 bits or less; ``adapter_elements``: of the attention projections where adapters are trained beside
+    frozen weights. ``accumulated``: parameters whose gradients are summed, by what a sum moves. ``trained``: 0 where the weights are frozen. ``offloaded``: bytes of activations that go to the host.
+    ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where engines of their own
+    move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered array. Parameters are
+    those of the fullest stage; ``levelled``: 1 where a recipe gives stages unequal numbers of layers. ``overlapping``:
+    1 where another micro-batch computes while experts exchange tokens; ``exchanging``: part of the cores that this
+    takes. ``reduced_bytes``: of a gradient on its way, twice its size where it is all-reduced. ``stage_volume``: every
+    tensor-parallel rank sends its share to the next stage (Narayanan et al. 2021, arXiv:2104.04473, section 4.1;
+    DeepSpeed partitions it as well); what gathers it there over the scale-up links is left out (optimistic without
+    sequence parallelism).
     """
 
     dense: tuple[Sides, ...]
@@ -102,15 +102,18 @@ class Amounts:
     wide_units: Array
     ffn_units: Array
     copy_units: Array
+    local_experts: Array
     cast_elements: Array
     adapter_elements: Array
     accumulated: Array
     trained: Array
     tensor_pairs: Array
+    sequence_parallel: Array
     tensor_volume: Array
     context_volume: Array
     expert_volume: Array
     expert_crossing: Array
+    gathered_bytes: Array
     reduced_bytes: Array
     gather_pieces: Array
     gather_units: Array
@@ -163,16 +166,19 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         norm_units=shape.layers * tokens * shape.hidden / slices,
         wide_units=shape.layers * tokens * shape.hidden / layout.tensor,
         ffn_units=tokens / layout.tensor * _ffn_width(shape) * (shape.mlp_matrices - 1),
+        local_experts=shape.moe_layers * np.ceil(shape.experts / layout.expert),
         copy_units=shape.moe_layers * copies * shape.hidden,
         cast_elements=_cast_elements(shape, layout, tokens) if element <= 1.0 else same(0.0),
         adapter_elements=same(0.0) if cell.trained else _adapter_elements(shape, layout, tokens),
-        accumulated=_accumulated(shape, table) if cell.trained else same(0.0),
+        accumulated=_accumulated(shape, table) * _summing(cell) if cell.trained else same(0.0),
         trained=same(float(cell.trained)),
         tensor_pairs=same(shape.dense_layers + (1.0 if shape.shared_width else 0.5) * shape.moe_layers),
+        sequence_parallel=same(float(cell.sequence_parallel)),
         tensor_volume=2.0 * tokens * shape.hidden,
         context_volume=2.0 * tokens * layout.context * _kv_width(shape, layout.tensor),
         expert_volume=2.0 * copies * shape.hidden * table.groups.spill * (ranks / every),
         expert_crossing=_wanted(shape, table.groups.expert.domains) / ranks if cell.fused_dispatch else same(1.0),
+        gathered_bytes=same(cell.gathered_bytes),
         reduced_bytes=cell.gradient_bytes * np.where((layout.sharding > 0.0) & cell.scattered, 1.0, 2.0),
         gather_pieces=stage_layers * (1.0 if cell.bucketed else TENSORS),
         gather_units=same(0.0 if cell.topology == "torus" else 1.0),
@@ -291,6 +297,15 @@ def _ffn_width(shape: Transformer) -> float:
     """Feed-forward units that a token passes through in all layers."""
     routed = shape.experts_per_token * shape.expert_ffn_hidden + shape.shared_width
     return float(shape.dense_layers * shape.ffn_hidden + shape.moe_layers * routed)
+
+
+def _summing(cell: Cell) -> float:
+    """Bytes of adding a gradient of two bytes into its sum, over those of a fused sum in fp32: 2 + 4 + 4.
+
+    A sum of 16 bits moves 2 + 2 + 2. DeepSpeed's ``BF16_Optimizer``, which alone gives every replica all gradients,
+    first writes the gradient in fp32: 2 + 4, then 4 + 4 + 4 (``update_hp_grads`` of deepspeed/runtime/bf16_optimizer.py).
+    """
+    return (2.0 + 2.0 * cell.gradient_bytes) / 10.0 if cell.scattered else 1.8
 
 
 def _accumulated(shape: Transformer, table: Mappings) -> Array:

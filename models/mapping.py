@@ -68,9 +68,9 @@ class Cell:
     adapters learn. ``packed``: tokens of one document in a packed sequence, 0 when a sequence is one document.
     ``schedule``: of the pipeline, one of ``models.schedule.SCHEDULES``. ``offload``: part of the activations kept on
     the host. ``fused_dispatch``: a token crosses to a domain once, not once per expert there. ``bucketed``: sharded
-    weights are gathered layer by layer, not tensor by tensor. ``scattered``: gradients go to the owner of their
-    shard of the optimizer alone, not to every replica. ``gradient_bytes``: of one, on its way and in its
-    sum.
+    weights are gathered layer by layer, not tensor by tensor. ``scattered``: gradients go to the owner of their shard
+    of the optimizer alone, not to every replica. ``gradient_bytes``: of one, on its way and in its sum.
+    ``gathered_bytes``: of a weight that is gathered.
     """
 
     shape: Transformer
@@ -92,6 +92,7 @@ class Cell:
     bucketed: bool = True
     scattered: bool = True
     gradient_bytes: float = 4.0
+    gathered_bytes: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
     """Time of one micro-batch over all layers for every mapping [s]; the mapping axis is last.
 
     ``floor`` is what launches, transfers to the host and host synchronisation add: the host runs ahead
-    of the chip unless its launches block.
+    of the chip unless its launches block, and then nothing of a message hides behind the product beside it.
     """
     memory, fabric, by = machine.memory_rate, machine.fabric, machine.coefficients
     computing = 1.0 - work.exchanging * machine.overlap_experts if work.exchanging.any() else np.ones(())
@@ -114,13 +114,16 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
         compute, again = compute + routed * aged, again + routed_again * aged
         vector = vector + machine.mixture_age * (work.permute_bytes / memory + work.router)
     busy = compute + again + vector
-    tensor = work.tensor_messages * all_gather(work.tensor_volume, table.groups.tensor, fabric)
-    tensor = tensor * (1.0 - by.tensor_overlap * machine.overlap_tensor)
+    messages = work.tensor_messages + work.tensor_beside * np.maximum(by.tensor_backward, machine.blocking)
+    tensor = messages * all_gather(work.tensor_volume, table.groups.tensor, fabric)
+    tensor = tensor * (1.0 - work.tensor_hidden * machine.overlap_tensor)
     context = work.context_messages * all_gather(work.context_volume, table.groups.context, fabric)
     expert = _expert_time(work, table, machine, busy) if work.routed else np.zeros(())
     layers = busy + tensor + context + expert
     host = work.dispatch + work.mixture_dispatch * machine.mixture_age
     tails = work.launches + work.tails * machine.launch + _offload_time(work, machine, busy)
+    if work.routed:
+        tails = tails + work.expert_tails * machine.eager
     host = host * machine.eager
     waits = host * machine.blocking if machine.blocking.any() else np.zeros(())
     body = np.maximum(layers + (tails + waits), host)

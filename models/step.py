@@ -18,7 +18,6 @@ that low-bit recipes keep in some layers (optimistic for fp4).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -29,9 +28,6 @@ from models.mapping import Mappings
 from models.schedule import round_gaps
 from models.slot import Machine, Slot
 from models.work import Work
-
-WEIGHT_GATHER_BYTES: Final = 2.0
-"""Weights are gathered in bf16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +90,8 @@ def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Re
     layout, by, overlap = table.layout, machine.coefficients, machine.overlap_gradients
     hideable = _hideable(machine)
     whole = (table.groups.replicas, table.groups.expert_replicas)
-    gather = _gather(work, machine, whole, WEIGHT_GATHER_BYTES, 1.0) * work.reduced
-    back = gather * (work.reduced_bytes / WEIGHT_GATHER_BYTES)
+    gather = _gather(work, machine, whole, work.gathered_bytes, 1.0) * work.reduced
+    back = gather * (work.reduced_bytes / work.gathered_bytes)
     front = np.where(layout.sharding > 0.0, gather, 0.0)
     window = free * BACKWARD
     rounds = np.where((layout.sharding == 2.0) & (layout.pipeline == 1.0), layout.micro_batches, 1.0)
@@ -105,7 +101,7 @@ def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Re
     if not sharded.any():
         return Reduction(np.asarray(exposed), back, window)
     passes = 2.0 + work.reduced
-    moved = (2.0 * WEIGHT_GATHER_BYTES + work.reduced_bytes * work.reduced) / passes
+    moved = (2.0 * work.gathered_bytes + work.reduced_bytes * work.reduced) / passes
     copy = (table.groups.shards, table.groups.expert_shards)
     traffic = _gather(work, machine, copy, moved, work.gather_pieces) * passes * work.gather_slowdown
     square, other = free * free, traffic * traffic

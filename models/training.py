@@ -17,7 +17,7 @@ from models.columns import columns, map_columns, rows, stack
 from models.fleet import of_all_sites, site_count, site_of
 from models.inputs import Array, Known, ModelInputError, decided, integer, number
 from models.mapping import SEARCHED, Cell, Fixed, Mappings, legal, mappings
-from models.memory import GRADIENT_BYTES, RECOMPUTE, USABLE
+from models.memory import GRADIENT_BYTES, RECOMPUTE, USABLE, WEIGHT_BYTES
 from models.operators import ELEMENT_BYTES
 from models.placement import PLACEMENTS
 from models.reasons import Reason
@@ -107,19 +107,26 @@ def cell_of(known: Known, shape: Transformer, spares: float, precision: str) -> 
         packed=_within(known, "packed_length", sequence),
         fused_dispatch=_chosen_text(known, "mixture_dispatch", DISPATCHES, "fused") == "fused",
         bucketed=_chosen_text(known, "sharded_gathers", GATHERS, "layer") == "layer",
-        gradient_bytes=_gradient_bytes(known),
+        gradient_bytes=_bytes_of(known, "gradient_bytes", GRADIENT_BYTES, (2.0, 4.0)),
+        gathered_bytes=_gathered_bytes(known, precision),
         scattered=_chosen_text(known, "gradient_reduction", REDUCTIONS, "scatter") == "scatter",
         schedule=_chosen_text(known, "pipeline_schedule", SCHEDULES, "interleaved"),
         offload=_within(known, "activation_offload", 1.0),
     )
 
 
-def _gradient_bytes(known: Known) -> float:
-    """Return the bytes of a gradient, those of fp32 or of 16 bits."""
-    value = float(number(known, "gradient_bytes")) if "gradient_bytes" in known else GRADIENT_BYTES
-    if value not in {2.0, 4.0}:
-        raise ModelInputError("gradient_bytes", f"gradient_bytes is {value:g}; it must be 2 or 4")
+def _bytes_of(known: Known, name: str, default: float, allowed: tuple[float, float]) -> float:
+    """Return the bytes of a weight or gradient on its way, one of the two ``allowed``."""
+    value = float(number(known, name)) if name in known else default
+    if value not in allowed:
+        raise ModelInputError(name, f"{name} is {value:g}; it must be {allowed[0]:g} or {allowed[1]:g}")
     return value
+
+
+def _gathered_bytes(known: Known, precision: str) -> float:
+    """Return the bytes of a weight that is gathered: one only where the products take 8 bits or less."""
+    asked = _bytes_of(known, "weight_gather_bytes", WEIGHT_BYTES, (1.0, 2.0))
+    return asked if ELEMENT_BYTES[precision] <= 1.0 else WEIGHT_BYTES
 
 
 @lru_cache(maxsize=64)

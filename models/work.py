@@ -7,6 +7,7 @@ share. Computed once per structural cell, before any speed is known.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +16,13 @@ from models.coefficients import Coefficients
 from models.curves import AttentionCurve, GemmCurve, attention_penalty, penalty
 from models.inputs import Array
 from models.operators import UNFUSED_BACKWARD
+
+FROZEN_FORWARD: Final = 3.0 / 4.0
+"""Part of the forward tensor-parallel messages that software hides behind products where adapters are trained beside
+frozen weights: all but the gather before the attention projections, whose input the adapter needs whole."""
+
+FROZEN_BACKWARD: Final = 1.0 / 2.0
+"""The same backward: the two gathers. The two reductions hide behind the weight gradient, which frozen weights lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +53,11 @@ class Product:
 class Work:
     """The columns of work per mapping and micro-batch; bytes, FLOPs, message counts, and the bytes of one message.
 
-    Volumes of gathers are those of the whole gathered array. ``launches`` [s]: fixed times of product and attention
-    kernels; ``tails`` counts others whose launch time nothing hides; ``dispatch`` and ``router`` [s] are host and
-    small-kernel times of all layers. Parameters are those of the fullest stage; ``reduced`` is 1 where they have
-    gradients, 0 where they are frozen. ``offloaded``: bytes moved to the host.
+    Volumes of gathers are those of the whole gathered array. ``tensor_hidden``: part of the tensor-parallel messages
+    that software hides where it overlaps them with products. ``launches`` [s]: fixed times of product and attention
+    kernels; ``tails`` counts others whose launch time nothing hides; ``dispatch``, ``router`` and ``expert_tails`` [s]
+    are host and small-kernel times of all layers. Parameters are those of the fullest stage; ``reduced`` is 1 where
+    they have gradients, 0 where they are frozen. ``offloaded``: bytes moved to the host.
     """
 
     dense: tuple[Product, ...]
@@ -63,6 +72,8 @@ class Work:
     vector_again_bytes: Array
     permute_bytes: Array
     tensor_messages: Array
+    tensor_beside: Array
+    tensor_hidden: Array
     tensor_volume: Array
     context_messages: Array
     context_volume: Array
@@ -73,6 +84,7 @@ class Work:
     dense_parameters: Array
     expert_parameters: Array
     reduced: Array
+    gathered_bytes: Array
     reduced_bytes: Array
     overlapping: Array
     exchanging: Array
@@ -84,6 +96,7 @@ class Work:
     tails: Array
     dispatch: Array
     mixture_dispatch: Array
+    expert_tails: Array
     router: Array
     offloaded: Array
 
@@ -95,7 +108,8 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
     cast = by.quantise_bytes * amounts.cast_elements
     trained = amounts.trained
     backward = np.where(fused > 0.0, by.attention_backward, UNFUSED_BACKWARD)
-    late = 1.0 + by.tensor_backward + full
+    alone, beside = _backward_messages(amounts)
+    covered = np.where(trained > 0.0, 1.0, (FROZEN_FORWARD * (1.0 + full) + FROZEN_BACKWARD) / (2.0 + full))
     slow = attention_penalty(amounts.queries, amounts.sequence, amounts.width, curves.attention)
     launches = sum(
         (_launches(sides, curves.product, trained) for sides in (*amounts.dense, *amounts.routed)), 0.0 * full
@@ -119,7 +133,9 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         + by.adapter_bytes * amounts.adapter_elements,
         vector_again_bytes=vector * (full + by.selective_vector * selective * fused),
         permute_bytes=by.permute_bytes * amounts.copy_units,
-        tensor_messages=by.tensor_exposed * (4.0 * amounts.tensor_pairs * late + 3.0),
+        tensor_messages=by.tensor_exposed * (amounts.tensor_pairs * (4.0 + 4.0 * full + alone) + 3.0),
+        tensor_beside=by.tensor_exposed * amounts.tensor_pairs * beside,
+        tensor_hidden=by.tensor_overlap * covered,
         tensor_volume=amounts.tensor_volume,
         context_messages=by.context_exposed * amounts.layers * (3.0 + full),
         context_volume=amounts.context_volume,
@@ -130,6 +146,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         dense_parameters=amounts.dense_parameters,
         expert_parameters=amounts.expert_parameters,
         reduced=trained,
+        gathered_bytes=amounts.gathered_bytes,
         reduced_bytes=amounts.reduced_bytes,
         overlapping=amounts.overlapping,
         exchanging=amounts.exchanging,
@@ -141,9 +158,23 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         tails=by.kernel_tails * amounts.layers * (1.0 + full / 3.0),
         dispatch=by.layer_dispatch * amounts.layers * (1.0 + full / 3.0),
         mixture_dispatch=by.mixture_layer_dispatch * amounts.moe_layers * (1.0 + full / 3.0),
+        expert_tails=by.expert_tail * amounts.local_experts * (1.0 + full / 3.0),
         offloaded=amounts.offloaded,
         router=by.router_time * amounts.moe_layers * (1.0 + full / 3.0),
     )
+
+
+def _backward_messages(amounts: Amounts) -> tuple[Array, Array]:
+    """Tensor-parallel messages backward of a layer: those alone, and those beside a product.
+
+    A message is a gather or a scatter; an all-reduce is two. Without sequence parallelism the sum of the input gradient
+    goes beside the weight gradient. With it so do the scatter of that sum and, beside the input gradient, a second
+    gather of the input; the gather of the output gradient has nothing to go beside (arXiv:2205.05198, section 4.2.2).
+    Frozen weights have no weight gradient: nothing needs the input again, and the sum stands alone.
+    """
+    sequence, trained = amounts.sequence_parallel > 0.0, amounts.trained > 0.0
+    alone = np.where(trained, np.where(sequence, 2.0, 0.0), 4.0)
+    return alone, np.where(trained, 4.0, 0.0)
 
 
 def _product(sides: Sides, element: Array, curve: GemmCurve, trained: Array, slowdown: float = 1.0) -> Product:

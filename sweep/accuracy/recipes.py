@@ -47,7 +47,8 @@ FIRST_ON_HOPPER: Final = 0.19
 where they reach 125 TFLOP/s on 108 multiprocessors at 1.41 GHz; 132 at 1.755 GHz make it 190 of 989."""
 
 FUSED_DISPATCH: Final = 2025.1
-"""Year from which kernels of their own for the exchange of experts are public (DeepEP, February 2025)."""
+"""Year from which kernels of their own for the exchange of experts are public (DeepEP, February 2025), and in the same
+release of Megatron-Core graphs of mixture layers (its changelog)."""
 
 COMPILED: Final = re.compile(r"^(?:tpu|trainium)")
 """Chips whose software compiles a step ahead of time."""
@@ -110,10 +111,10 @@ def shares_sequence(row: Row) -> bool:
     return row.year >= MODERN and "deepspeed" not in row.features and not FLAGS.search(row.features)
 
 
-def attention_efficiency(row: Row) -> float | None:
+def attention_efficiency(row: Row, precision: str) -> float | None:
     """Part of the peak of fused attention whose kernels did not know the chip yet; None when they did."""
     chip = row.text("chip").lower()
-    if "fp8" in row.text("precision").lower() and row.year >= TRANSFORMER_ENGINE:
+    if precision in {"fp8", "fp4"} and row.year >= TRANSFORMER_ENGINE:
         return None
     if "alibi" in row.features and row.year < ALIBI and chip.startswith(HOPPER):
         return FIRST_ON_HOPPER
@@ -204,6 +205,18 @@ def captured_graphs(row: Row) -> float:
     return 1.0 if re.search(r"config_\S*_cg\b|config_\S*_cg_", row.features) else 0.0
 
 
+def is_open(row: Row, shape: Transformer) -> bool:
+    """Whether a row leaves open what a mixture runs on: it lists nothing of its recipe, and both ways are public."""
+    listed = re.search(r"\[preset|hybridep|deepep|dualpipe", row.features) or FLAGS.search(row.features)
+    return bool(shape.experts) and not listed and row.count("ep") != 1 and row.year >= FUSED_DISPATCH
+
+
+def captures(row: Row, shape: Transformer) -> tuple[float, ...]:
+    """Return the part of the launches in graphs: none to all where the row leaves it open."""
+    stated = captured_graphs(row)
+    return (0.0, 1.0) if is_open(row, shape) and not stated else (stated,)
+
+
 def activation_offload(row: Row, layers: int) -> float:
     """Part of the activations that moves to the host: of some layers, or all."""
     if match := re.search(r"activation offload (\d+) layers", row.features):
@@ -227,28 +240,32 @@ def dispatches(row: Row, shape: Transformer) -> tuple[str, ...]:
     """
     if not shape.experts or re.search(r"hybridep|deepep|dualpipe", row.features):
         return ("fused",)
-    listed = "[preset" in row.features or FLAGS.search(row.features) or row.count("ep") == 1
-    return ("alltoall",) if listed or row.year < FUSED_DISPATCH else ("fused", "alltoall")
+    return ("fused", "alltoall") if is_open(row, shape) else ("alltoall",)
+
+
+def overlaps_tensor(row: Row) -> bool:
+    """Whether tensor-parallel messages are said to hide behind products."""
+    if stated := row.text("tensor_overlap"):
+        return stated == "yes"
+    return bool(re.search(r"tp comm overlap|use-mc2|tp/pp overlap", row.features))
 
 
 def _overlaps(row: Row) -> dict[str, int]:
-    """Return which communication is said to hide behind work."""
+    """Return which other communication is said to hide behind work."""
     words = row.features
-    stated = row.text("tensor_overlap")
-    tensor = stated == "yes" if stated else bool(re.search(r"tp comm overlap|use-mc2|tp/pp overlap", words))
     exposed = re.search(r"not overlapped|no gradient bucketing", words)
     listed = "overlap-grad-reduce" in words if FLAGS.search(words) else row.year >= MODERN
     gradients = not exposed and (listed or "overlap of grad" in words or "with overlap" in _sharding_words(row))
     experts = bool(re.search(r"a2a overlap|dualpipe|all-to-all, adaptive pipe overlap", words))
-    return {"overlap_tensor": int(tensor), "overlap_gradients": int(gradients), "overlap_experts": int(experts)}
+    return {"overlap_gradients": int(gradients), "overlap_experts": int(experts)}
 
 
 def _sharding_words(row: Row) -> str:
     return row.text("zero_stage/dist_optimizer").lower()
 
 
-def software(row: Row, shape: Transformer) -> dict[str, Any]:
-    """Return the inputs that say what the software of a run does, without its mapping."""
+def software(row: Row, shape: Transformer, precision: str) -> dict[str, Any]:
+    """Return the inputs that say what the software of a run does, without its mapping; ``precision`` is its format."""
     fused = is_fused(row)
     inputs: dict[str, Any] = {
         "software_date": row.year,
@@ -256,14 +273,14 @@ def software(row: Row, shape: Transformer) -> dict[str, Any]:
         "sequence_parallel": int(shares_sequence(row)),
         "trained_weights": trained_weights(row),
         "pipeline_schedule": schedule(row),
-        "captured_graphs": captured_graphs(row),
         "gradient_bytes": gradient_bytes(row),
+        "weight_gather_bytes": 1.0 if "fp8 param gather" in row.features else 2.0,
         "blocking_launches": int("cuda_launch_blocking=1" in row.features),
         **_overlaps(row),
     }
     inputs |= _present(
         {
-            "attention_efficiency": attention_efficiency(row) if fused else None,
+            "attention_efficiency": attention_efficiency(row, precision) if fused else None,
             "packed_length": row.count("packed_length"),
             "activation_offload": activation_offload(row, shape.layers),
         }

@@ -15,7 +15,7 @@ from sweep.accuracy.case import Case
 from sweep.accuracy.machines import Machines
 from sweep.accuracy.mappings import implied, is_mapped, mapping_of, thinned
 from sweep.accuracy.measured import peak_share, step_seconds
-from sweep.accuracy.recipes import dispatches, formats_of, software
+from sweep.accuracy.recipes import captures, dispatches, formats_of, overlaps_tensor, software
 from sweep.accuracy.shapes import shape_of
 from sweep.accuracy.table import LeftOutError, Row, read_table
 from sweep.accuracy.twins import Twins
@@ -72,21 +72,29 @@ def case_of(row: Row, completed: Sequence[Row], machines: Machines, catalogue: C
     formats = formats_of(row, machine)
     peak = max(machine.peak(code) for code in formats)
     share = peak_share(shape, machine, batch, sequence, seconds, peak) if peak else 0.0
-    inputs = software(row, shape)
+    inputs = software(row, shape, formats[0])
     if not peak:
         raise LeftOutError(f"the chip has no {formats[0]} products")
     if share * (2 / 3 if inputs["trained_weights"] == "adapters" else 1) > 1:
         raise LeftOutError(f"implies {share:.1f} times the peak of the chip")
     mappings = [mapping_of(implied(filled, machine, batch), shape, machine, batch, sequence) for filled in completed]
-    layouts = [variant for mapping in mappings for variant in mapping.variants]
+    layouts = [
+        {"overlap_tensor": int(overlaps_tensor(filled)), **variant}
+        for filled, mapping in zip(completed, mappings, strict=True)
+        for variant in mapping.variants
+    ]
     searched = mappings[0].searched
-    ways = dispatches(row, shape)
+    ways = [
+        {"mixture_dispatch": way, "captured_graphs": part}
+        for way in dispatches(row, shape)
+        for part in captures(row, shape)
+    ]
     stated = is_mapped(row) and bool(row.text("recompute")) and len(layouts) == len(formats) == len(ways) == 1
     common = machine.inputs | inputs | {"shape": shape, "sequence_length": sequence, "global_batch": batch}
     if stated:
         common["hbm_capacity"] = PLENTY
     variants = tuple(
-        {**common, "precision": code, "mixture_dispatch": way, **variant}
+        {**common, "precision": code, **way, **variant}
         for variant in thinned(layouts, len(formats) * len(ways))
         for code in formats
         for way in ways

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from sweep.accuracy.mappings import is_mapped
-from sweep.accuracy.recipes import trained_weights
+from sweep.accuracy.recipes import overlaps_tensor, trained_weights
 from sweep.accuracy.table import Row
 
 LENT: Final = ("tp", "pp", "cp", "ep", "vpp", "micro_batch", "recompute")
-"""What a row takes from a twin where it is blank."""
+"""What a row takes from a twin where it is blank; without a mapping of its own also whether messages overlap."""
 
 
 class Twins:
@@ -34,6 +34,8 @@ class Twins:
         found: dict[tuple[str, ...], Row] = {}
         for twin in self._mapped.get(_key(row), ()):
             cells = {name: twin.text(name) for name in LENT}
+            if not is_mapped(row):
+                cells["tensor_overlap"] = "yes" if overlaps_tensor(twin) else "no"
             contradicts = any(row.text(name) not in ("", text) for name, text in cells.items())
             if not contradicts and (not is_mapped(row) or _lends_recomputation(twin, row)):
                 found.setdefault(tuple(cells.values()), row.completed(cells))

@@ -89,7 +89,7 @@ def test_one_place_is_never_slower_than_several(
     wide = {"site_bandwidth": bandwidth, "site_latency": latency, "outer_steps": outer}
     together, apart = training_stage(known | fixed), training_stage(known | fixed | wide | {"sites": count})
     assert together["step_time"] <= apart["step_time"]
-    assert together["tokens_per_second"] >= apart["tokens_per_second"]
+    assert together["tokens_per_second"] >= apart["tokens_per_second"] * (1 - 1e-12)  # rounding
     assert sum(float(apart[name]) for name in TIMES[1:]) == pytest.approx(float(apart["step_time"]))
 
 

@@ -189,18 +189,42 @@ def test_offload_costs_only_what_outlasts_computation():
 
 
 def test_tensor_parallel_messages_of_a_layer():
-    # sequence parallelism: a gather and a scatter around attention and around the feed-forward part, forward exposed
-    # and backward in part: 4 x (1 + part) per layer, and 3 for embedding and head
+    # sequence parallelism: a gather and a scatter around attention and around the feed-forward part. Backward as many;
+    # the two gathers of output gradients stand alone, the two scatters and two more gathers, of the inputs, go beside
+    # products. Three messages for embedding and head.
     inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_405B, domains=1, global_batch=1) | {"tensor_parallel": 8}
     message = HAND.tensor_exposed * gathered(2 * 8192 * 16384, 8, UP)
+    beside = 4 * HAND.tensor_backward
     time = part("tensor_parallel_time", inputs)
-    assert time == pytest.approx((126 * 4 * (1 + HAND.tensor_backward) + 3) * message, rel=1e-9)
+    assert time == pytest.approx((126 * (4 + 2 + beside) + 3) * message, rel=1e-9)
     again = part("tensor_parallel_time", inputs | {"recompute": "full"})
     assert again - time == pytest.approx(126 * 4 * message, rel=1e-9)
-    # without sequence parallelism an all-reduce is both of them
-    assert part("tensor_parallel_time", inputs | {"sequence_parallel": 0}) == time
+    # without sequence parallelism two all-reduces, of a gather and a scatter each; backward beside products
+    whole = part("tensor_parallel_time", inputs | {"sequence_parallel": 0})
+    assert whole == pytest.approx((126 * (4 + beside) + 3) * message, rel=1e-9)
     hidden = part("tensor_parallel_time", inputs | {"overlap_tensor": 0.5})
     assert hidden == pytest.approx(time * (1 - 0.5 * HAND.tensor_overlap), rel=1e-9)
+    # a host that waits for every kernel leaves nothing beside anything
+    waiting = part("tensor_parallel_time", inputs | {"blocking_launches": 1})
+    assert waiting == pytest.approx((126 * (4 + 2 + 4) + 3) * message, rel=1e-9)
+
+
+@pytest.mark.parametrize("sequence", [0, 1])
+def test_tensor_parallel_messages_beside_frozen_weights(sequence):
+    # no weight gradient: nothing to sum the input gradient beside, and no second gather of the input. Where software
+    # overlaps, one of four messages forward and two of four backward stay: adapted projections, sums of gradients
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_405B, domains=1, global_batch=1) | {
+        "tensor_parallel": 8,
+        "trained_weights": "adapters",
+        "sequence_parallel": sequence,
+    }
+    message = HAND.tensor_exposed * gathered(2 * 8192 * 16384, 8, UP)
+    time = part("tensor_parallel_time", inputs)
+    assert time == pytest.approx((126 * 8 + 3) * message, rel=1e-9)
+    hidden = part("tensor_parallel_time", inputs | {"overlap_tensor": 1})
+    assert hidden == pytest.approx(time * (1 - HAND.tensor_overlap * 5 / 8), rel=1e-9)
+    again = part("tensor_parallel_time", inputs | {"recompute": "full", "overlap_tensor": 1})
+    assert again == pytest.approx((126 * 12 + 3) * message * (1 - HAND.tensor_overlap * 8 / 12), rel=1e-9)
 
 
 def test_context_parallel_messages_of_a_layer():
@@ -376,6 +400,18 @@ def test_gradients_of_two_bytes_take_half_the_time():
     assert float(out["data_parallel_time"]) == pytest.approx((1 + 1) * gather, rel=1e-5)
     whole = training_stage(inputs | fixed | {"gradient_bytes": 4.0})
     assert float(whole["memory_gradients"]) == 2 * float(out["memory_gradients"])
+
+
+def test_weights_of_one_byte_are_gathered_in_half_the_time():
+    # ZeRO 3 with one micro-batch gathers every weight twice and sums its gradient, of four bytes, once
+    fixed = {"data_parallel": 8, "optimizer_sharding": 3, "precision": "fp8"}
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8, overlap_gradients=0.0) | fixed
+    gather = gathered(2 * parameters(LLAMA_8B), 8, UP)
+    whole, half = (part("data_parallel_time", inputs | {"weight_gather_bytes": size}) for size in (2.0, 1.0))
+    assert half / whole == pytest.approx((2 * 1 + 4) / (2 * 2 + 4), rel=1e-2)  # latencies stay
+    assert whole > 4 * gather
+    wide = inputs | {"precision": "bf16"}
+    assert part("step_time", wide | {"weight_gather_bytes": 1.0}) == part("step_time", wide)
 
 
 def test_sharded_gradients_are_reduced_once_per_micro_batch():

@@ -51,6 +51,7 @@ class TestSoftware:
         known = inputs()["attention_efficiency"]
         assert inputs(date="2024-07")["attention_efficiency"] == known
         assert inputs(date="2024-06", precision="FP8")["attention_efficiency"] == known
+        assert inputs(date="2024-06", precision="")["attention_efficiency"] == known  # 8 bits when not stated
 
     def test_linear_position_biases_ran_the_first_kernels_on_hopper(self, inputs):
         """Until FlashAttention-2 takes them; they reach what an A100's instructions give: 19 % of an H100."""
@@ -80,6 +81,10 @@ class TestSoftware:
     )
     def test_captured_graphs(self, inputs, words, share):
         assert inputs(other_features=words)["captured_graphs"] == share
+
+    def test_bytes_of_weights_on_their_way(self, inputs):
+        assert inputs(precision="FP8")["weight_gather_bytes"] == 2
+        assert inputs(precision="FP8", other_features="FSDP=64; fp8 param gather")["weight_gather_bytes"] == 1
 
     def test_what_does_not_apply_is_left_out(self, inputs):
         run = inputs(other_features="act CPU offload False")
@@ -111,9 +116,15 @@ class TestDispatches:
     @pytest.mark.parametrize(("date", "both"), [("2025-02", False), ("2025-03", True), ("2026-01", True)])
     def test_both_where_nothing_is_listed_since_they_are_public(self, case, date, both):
         """February 2025 is 2025.083, before the year from which they count as common."""
-        ways, stated = self.ways(case, date=date)
-        assert ways == (["fused", "alltoall"] if both else ["alltoall"])
-        assert stated == (not both)
+        run = case(**MIXTURE | {"date": date})
+        ways = {(variant["mixture_dispatch"], variant["captured_graphs"]) for variant in run.variants}
+        either = {("fused", 0.0), ("fused", 1.0), ("alltoall", 0.0), ("alltoall", 1.0)}
+        assert ways == (either if both else {("alltoall", 0.0)})
+        assert run.stated == (not both)
+
+    def test_graphs_are_what_a_row_says_where_it_says_so(self, case):
+        run = case(**MIXTURE | {"date": "2025-11", "other_features": "cuda graphs attn/moe_router"})
+        assert {variant["captured_graphs"] for variant in run.variants} == {0.5}
 
     def test_experts_on_one_rank_are_sent_nowhere(self, case):
         assert self.ways(case, ep="1", date="2025-11") == (["alltoall"], True)
@@ -127,12 +138,12 @@ class TestDispatches:
         """Every way occurs with every mapping that is kept."""
         changes = {"ep": "", "vpp": "", "micro_batch": "", "recompute": "", "seq_len": "2048", "date": "2025-11"}
         run = case(**MIXTURE | changes | {"precision": "", "chip": "B200", "measured_step_time_s": "400"})
-        assert 4 < len(run.variants) <= 24
-        kept = {}
+        assert 8 < len(run.variants) <= 24
+        open_names, kept = ("mixture_dispatch", "precision", "captured_graphs"), {}
         for variant in run.variants:
-            layout = {name: value for name, value in variant.items() if name not in ("mixture_dispatch", "precision")}
-            kept.setdefault(repr(layout), set()).add((variant["mixture_dispatch"], variant["precision"]))
-        assert set(map(len, kept.values())) == {4}
+            layout = {name: value for name, value in variant.items() if name not in open_names}
+            kept.setdefault(repr(layout), set()).add(tuple(variant[name] for name in open_names))
+        assert set(map(len, kept.values())) == {8}
 
 
 class TestPrecision:

@@ -155,6 +155,16 @@ class TestMapping:
         assert [state(run) for run in cases] == ["stated", "range", "searched", "searched"]
         assert cases[1].variants[0]["pipeline_parallel"] == 4
 
+    def test_a_twin_lends_its_overlap_with_its_mapping(self, read):
+        blank = {"tp": "", "pp": "", "cp": "", "vpp": "", "micro_batch": ""}
+        script = {"other_features": "TP comm overlap"}
+        other = script | {"tp": "8", "pp": "2", "vpp": "2"}
+        cases, _ = read(script, {"recompute": ""}, blank, script | {"date": "2024-12"}, other)
+        found = [{(run["tensor_parallel"], run["overlap_tensor"]) for run in case.variants} for case in cases[1:3]]
+        assert found == [{(4, 0)}, {(4, 1), (8, 1)}]  # a row with a mapping of its own keeps its own words
+        *_, run = read(script, {}, blank)[0]
+        assert {variant["overlap_tensor"] for variant in run.variants} == {0, 1}  # twins that differ
+
     def test_a_twin_lends_its_recomputation(self, read):
         blank = {"recompute": ""}
         cases, _ = read({"recompute": "full"}, blank, blank | {"precision": "FP8"}, blank | {"tp": "8"})

@@ -21,7 +21,7 @@ from sweep.uncertain.correlation import normal_correlation
 CHEAPEST = Objective("cost_to_train", "minimize")
 
 NORMALS = (
-    HEAD.replace("basis: {deadline: 90 d}\n", "").replace("[40, 64]", "[40]")
+    HEAD.replace("basis: {deadline: 90 d}\n", "").replace("[40, 66]", "[40]")
     + """\
 uncertain:
   draws: 20000
@@ -107,7 +107,7 @@ def test_identical_systems_never_beat_each_other(tmp_path):
 
 
 def test_perfect_information_is_never_worse(tmp_path):
-    chance = the_chance(load_text(tmp_path, STUDY.replace("[40, 64]", "[40, 64, 72]")))
+    chance = the_chance(load_text(tmp_path, STUDY.replace("[40, 66]", "[40, 66, 72]")))
     assert min(chance.regret) >= 0
     assert max(chance.regret) > 0
     assert 0 < min(chance.kept) < 1  # the error of the model makes the chosen designs late in some draws

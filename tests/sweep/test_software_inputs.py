@@ -13,7 +13,7 @@ from sweep.study.values import FIXED
 
 STUDY = """\
 study: software
-workload: {{train: {model}, tokens: 1e12, global_batch: 256, sequence: 4096, precision: bf16}}
+workload: {{train: {model}, tokens: 1e12, global_batch: 256, sequence: 4096, precision: fp8}}
 levers:
   system: dgx-h100
   domains: 8
@@ -42,6 +42,7 @@ SWEPT = {
     "activation_offload": (DENSE, "recompute: none, ", "0, 1"),
     "mixture_dispatch": (MIXTURE, EXPERTS + "overlap_experts: 0, ", "fused, alltoall"),
     "gradient_bytes": (DENSE, "tensor_parallel: 1, optimizer_sharding: 1, ", "2, 4"),
+    "weight_gather_bytes": (DENSE, "tensor_parallel: 1, optimizer_sharding: 3, ", "1, 2"),
     "gradient_reduction": (DENSE, "tensor_parallel: 1, optimizer_sharding: 1, ", "scatter, all_reduce"),
     "sharded_gathers": (DENSE, SHARDED, "layer, tensor"),
 }

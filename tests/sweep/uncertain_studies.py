@@ -16,7 +16,7 @@ workload: {train: llama-3.1-405b, tokens: 15.6e12, global_batch: 2048, sequence:
 basis: {deadline: 90 d}
 levers:
   system: [cloudmatrix384, gb200-nvl72]
-  domains: [40, 64]
+  domains: [40, 66]
 scenarios:
   region: [own, us-texas]
 objective: {minimize: cost_to_train}
