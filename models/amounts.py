@@ -72,15 +72,15 @@ class Amounts:
     shards, that tensor parallelism shards, and tokens x feed-forward units. ``copy_units``: routed copies x hidden
     units. ``local_experts``: experts on one rank, of all layers. ``cast_elements``: inputs and outputs of the products
     in formats of 8 bits or less; ``adapter_elements``: of the attention projections where adapters are trained beside
-    frozen weights. ``accumulated``: parameters whose gradients are summed, by what a sum moves. ``trained``: 0 where the weights are frozen. ``offloaded``: bytes of activations that go to the host.
-    ``gather_units``: 1 where gathers of sharded weights take compute units from products, 0 where engines of their own
-    move them (the torus of a TPU). Volumes [byte] of gathers are those of the whole gathered array. Parameters are
-    those of the fullest stage; ``levelled``: 1 where a recipe gives stages unequal numbers of layers. ``overlapping``:
-    1 where another micro-batch computes while experts exchange tokens; ``exchanging``: part of the cores that this
-    takes. ``reduced_bytes``: of a gradient on its way, twice its size where it is all-reduced. ``stage_volume``: every
-    tensor-parallel rank sends its share to the next stage (Narayanan et al. 2021, arXiv:2104.04473, section 4.1;
-    DeepSpeed partitions it as well); what gathers it there over the scale-up links is left out (optimistic without
-    sequence parallelism).
+    frozen weights. ``accumulated``: parameters whose gradients are summed, by what a sum moves. ``trained``: 0 where
+    the weights are frozen. ``offloaded``: bytes of activations that go to the host. ``gather_units``: 1 where gathers
+    of sharded weights take compute units from products, 0 where engines of their own move them (the torus of a TPU).
+    Volumes [byte] of gathers are those of the whole gathered array. Parameters are those of the fullest stage;
+    ``levelled``: 1 where a recipe gives stages unequal numbers of layers. ``overlapping``: 1 where another micro-batch
+    computes while experts exchange tokens; ``exchanging``: part of the cores that this takes. ``reduced_bytes``: of a
+    gradient on its way, twice its size where it is all-reduced. ``stage_volume``: every tensor-parallel rank sends its
+    share to the next stage (Narayanan et al. 2021, arXiv:2104.04473, section 4.1; DeepSpeed partitions it as well);
+    what gathers it there over the scale-up links is left out (optimistic without sequence parallelism).
     """
 
     dense: tuple[Sides, ...]
@@ -120,6 +120,7 @@ class Amounts:
     unaligned: Array
     stage_volume: Array
     dense_parameters: Array
+    end_parameters: Array
     expert_parameters: Array
     stage_layers: Array
     levelled: Array
@@ -170,7 +171,7 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         copy_units=shape.moe_layers * copies * shape.hidden,
         cast_elements=_cast_elements(shape, layout, tokens) if element <= 1.0 else same(0.0),
         adapter_elements=same(0.0) if cell.trained else _adapter_elements(shape, layout, tokens),
-        accumulated=_accumulated(shape, table) * _summing(cell) if cell.trained else same(0.0),
+        accumulated=_accumulated(shape, table) * _summing(cell, layout) if cell.trained else same(0.0),
         trained=same(float(cell.trained)),
         tensor_pairs=same(shape.dense_layers + (1.0 if shape.shared_width else 0.5) * shape.moe_layers),
         sequence_parallel=same(float(cell.sequence_parallel)),
@@ -185,6 +186,7 @@ def count(cell: Cell, table: Mappings, precision: str) -> Amounts:
         unaligned=same(float(shape.qk_width % ALIGNMENT > 0) * (1.0 - float(cell.fused_attention))),
         stage_volume=2.0 * tokens * shape.hidden / layout.tensor,
         dense_parameters=held.dense + ends,
+        end_parameters=ends,
         expert_parameters=held.expert,
         stage_layers=stage_layers,
         levelled=np.where((stage_layers * layout.pipeline > shape.layers) | (shape.mtp_layers > 0), 1.0, 0.0),
@@ -299,13 +301,17 @@ def _ffn_width(shape: Transformer) -> float:
     return float(shape.dense_layers * shape.ffn_hidden + shape.moe_layers * routed)
 
 
-def _summing(cell: Cell) -> float:
-    """Bytes of adding a gradient of two bytes into its sum, over those of a fused sum in fp32: 2 + 4 + 4.
+def _summing(cell: Cell, layout: Layout) -> Array:
+    """Bytes of adding a gradient of two bytes into its sum, over those of a sum in fp32: 2 + 4 + 4.
 
-    A sum of 16 bits moves 2 + 2 + 2. DeepSpeed's ``BF16_Optimizer``, which alone gives every replica all gradients,
-    first writes the gradient in fp32: 2 + 4, then 4 + 4 + 4 (``update_hp_grads`` of deepspeed/runtime/bf16_optimizer.py).
+    A sum of 16 bits moves 2 + 2 + 2. DeepSpeed's ``BF16_Optimizer``, which alone gives every replica all gradients of a
+    sharded optimizer, first writes the gradient in fp32: 2 + 4, then 4 + 4 + 4 (``update_hp_grads`` of
+    deepspeed/runtime/bf16_optimizer.py). Products that add into the sum themselves move less (pessimistic for them).
     """
-    return (2.0 + 2.0 * cell.gradient_bytes) / 10.0 if cell.scattered else 1.8
+    plain = (2.0 + 2.0 * cell.gradient_bytes) / 10.0
+    if cell.scattered or cell.gradient_bytes <= 2.0:
+        return np.full_like(layout.sharding, plain)
+    return np.where((layout.sharding == 1.0) | (layout.sharding == 2.0), 1.8, plain)
 
 
 def _accumulated(shape: Transformer, table: Mappings) -> Array:

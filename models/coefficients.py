@@ -37,7 +37,7 @@ class Coefficients:
     layer_dispatch: float
     router_time: float
     mixture_layer_dispatch: float
-    expert_tail: float
+    expert_kernels: float
     graph_saving: float
     grouped_rate: float
     permute_bytes: float

@@ -26,9 +26,10 @@ class Machine:
     ``matrix_peak`` before efficiency; ``matrix_rate``, ``head_rate``, ``score_rate`` [FLOP/s]; ``memory_rate``
     [byte/s], ``host_rate`` to the host; ``launch`` [s] of one kernel. ``mixture_age`` is how much slower what a mixture
     layer adds is in the software of the design, ``eager`` the part of the host time that captured graphs leave,
-    ``blocking`` the part of it that the chip waits for. The overlaps are switches of the software, 0 to 1.
-    ``imbalance`` is the load of the fullest expert rank. ``wide`` is the exchange with other sites; None where there
-    are none.
+    ``eager_experts`` that of the kernels of experts, which only graphs of whole layers hold; ``blocking`` the part of
+    the host time that the chip waits for, ``waiting`` the part of the messages beside a product that is not. The
+    overlaps are switches of the software, 0 to 1. ``imbalance`` is the load of the fullest expert rank. ``wide`` is the
+    exchange with other sites; None where there are none.
     """
 
     matrix_peak: Array
@@ -40,7 +41,9 @@ class Machine:
     launch: Array
     mixture_age: Array
     eager: Array
+    eager_experts: Array
     blocking: Array
+    waiting: Array
     fabric: Fabric
     overlap_tensor: Array
     overlap_experts: Array
@@ -114,16 +117,16 @@ def slot(table: Mappings, work: Work, machine: Machine) -> Slot:
         compute, again = compute + routed * aged, again + routed_again * aged
         vector = vector + machine.mixture_age * (work.permute_bytes / memory + work.router)
     busy = compute + again + vector
-    messages = work.tensor_messages + work.tensor_beside * np.maximum(by.tensor_backward, machine.blocking)
+    messages = work.tensor_messages + work.tensor_beside * np.maximum(by.tensor_backward, machine.waiting)
     tensor = messages * all_gather(work.tensor_volume, table.groups.tensor, fabric)
-    tensor = tensor * (1.0 - work.tensor_hidden * machine.overlap_tensor)
+    tensor = tensor * (1.0 - work.tensor_hidden * (machine.overlap_tensor * (1.0 - machine.blocking)))
     context = work.context_messages * all_gather(work.context_volume, table.groups.context, fabric)
     expert = _expert_time(work, table, machine, busy) if work.routed else np.zeros(())
     layers = busy + tensor + context + expert
     host = work.dispatch + work.mixture_dispatch * machine.mixture_age
     tails = work.launches + work.tails * machine.launch + _offload_time(work, machine, busy)
     if work.routed:
-        tails = tails + work.expert_tails * machine.eager
+        tails = tails + work.expert_tails * (machine.launch * machine.mixture_age * machine.eager_experts)
     host = host * machine.eager
     waits = host * machine.blocking if machine.blocking.any() else np.zeros(())
     body = np.maximum(layers + (tails + waits), host)

@@ -164,7 +164,7 @@ class Speeds:
 
     Rates as in ``models.slot.Machine``, after the efficiency of kernels alone. ``narrow``: 1 for formats of 8 bits or
     less; ``age`` of the software [half-years]; ``captured``: part of the launches in graphs; ``blocking``: part that
-    the host waits for.
+    the host waits for; ``asynchronous``: 1 where messages run beside products.
     """
 
     matrix_peak: Array
@@ -178,6 +178,7 @@ class Speeds:
     age: Array
     captured: Array
     blocking: Array
+    asynchronous: Array
     fabric: Fabric
     overlap_tensor: Array
     overlap_experts: Array
@@ -208,6 +209,7 @@ def speeds_of(known: Known, precision: str) -> Speeds:
         age=_last(software_age(known)),
         captured=_last(_assumed(known, "captured_graphs")),
         blocking=_last(_assumed(known, "blocking_launches")),
+        asynchronous=_last(_assumed(known, "overlap_input_gradients")),
         fabric=fabric_of(known),
         overlap_tensor=_last(_assumed(known, "overlap_tensor")),
         overlap_experts=_last(_assumed(known, "overlap_experts")),
@@ -229,7 +231,9 @@ def calibrated(speeds: Speeds, by: Coefficients) -> Machine:
         launch=speeds.launch,
         mixture_age=1.0 + by.mixture_drift * speeds.age,
         eager=1.0 - by.graph_saving * speeds.captured,
+        eager_experts=1.0 - by.graph_saving * np.maximum(2.0 * speeds.captured - 1.0, 0.0),
         blocking=speeds.blocking,
+        waiting=np.maximum(speeds.blocking, 1.0 - speeds.asynchronous),
         fabric=speeds.fabric,
         overlap_tensor=speeds.overlap_tensor,
         overlap_experts=speeds.overlap_experts,

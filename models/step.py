@@ -25,6 +25,7 @@ from models.collectives import Group, all_gather, all_reduce, point_to_point
 from models.fleet import BACKWARD, exposed_time
 from models.inputs import Array
 from models.mapping import Mappings
+from models.memory import WEIGHT_BYTES
 from models.schedule import round_gaps
 from models.slot import Machine, Slot
 from models.work import Work
@@ -47,17 +48,19 @@ def _gather(
     work: Work,
     machine: Machine,
     groups: tuple[Group, Group],
-    bytes_per_parameter: Array | float,
+    size: Array | float,
+    wide: Array | float,
     pieces: Array | float,
 ) -> Array:
     """Time to gather, or reduce and scatter, the parameters of the fullest stage in pieces [s].
 
-    ``groups`` hold the same dense weights, and the same experts.
+    ``groups`` hold the same dense weights, and the same experts. ``size``: bytes of a parameter; ``wide``: of one of
+    embedding and head, which no format narrows.
     """
-    volume = bytes_per_parameter * work.dense_parameters / pieces
+    volume = (size * (work.dense_parameters - work.end_parameters) + wide * work.end_parameters) / pieces
     time = all_gather(volume, groups[0], machine.fabric)
     if work.routed:
-        volume = bytes_per_parameter * work.expert_parameters / pieces
+        volume = size * work.expert_parameters / pieces
         gathered = all_gather(volume, groups[1], machine.fabric)
         time = time + np.where(work.expert_parameters > 0.0, gathered, 0.0)
     return pieces * time
@@ -90,8 +93,10 @@ def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Re
     layout, by, overlap = table.layout, machine.coefficients, machine.overlap_gradients
     hideable = _hideable(machine)
     whole = (table.groups.replicas, table.groups.expert_replicas)
-    gather = _gather(work, machine, whole, work.gathered_bytes, 1.0) * work.reduced
-    back = gather * (work.reduced_bytes / work.gathered_bytes)
+    gather = _gather(work, machine, whole, WEIGHT_BYTES, WEIGHT_BYTES, 1.0) * work.reduced
+    back = gather * (work.reduced_bytes / WEIGHT_BYTES)
+    if (work.gathered_bytes < WEIGHT_BYTES).any():
+        gather = _gather(work, machine, whole, work.gathered_bytes, WEIGHT_BYTES, 1.0) * work.reduced
     front = np.where(layout.sharding > 0.0, gather, 0.0)
     window = free * BACKWARD
     rounds = np.where((layout.sharding == 2.0) & (layout.pipeline == 1.0), layout.micro_batches, 1.0)
@@ -101,9 +106,11 @@ def _data_time(table: Mappings, work: Work, machine: Machine, free: Array) -> Re
     if not sharded.any():
         return Reduction(np.asarray(exposed), back, window)
     passes = 2.0 + work.reduced
-    moved = (2.0 * work.gathered_bytes + work.reduced_bytes * work.reduced) / passes
+    moved, wide = (
+        (2.0 * size + work.reduced_bytes * work.reduced) / passes for size in (work.gathered_bytes, WEIGHT_BYTES)
+    )
     copy = (table.groups.shards, table.groups.expert_shards)
-    traffic = _gather(work, machine, copy, moved, work.gather_pieces) * passes * work.gather_slowdown
+    traffic = _gather(work, machine, copy, moved, wide, work.gather_pieces) * passes * work.gather_slowdown
     square, other = free * free, traffic * traffic
     mixed = np.sqrt(np.sqrt(square * square + other * other)) + by.sharded_exposed * traffic - free
     shard = work.dense_parameters / copy[0].size + work.expert_parameters / copy[1].size

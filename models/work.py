@@ -7,7 +7,6 @@ share. Computed once per structural cell, before any speed is known.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -16,13 +15,6 @@ from models.coefficients import Coefficients
 from models.curves import AttentionCurve, GemmCurve, attention_penalty, penalty
 from models.inputs import Array
 from models.operators import UNFUSED_BACKWARD
-
-FROZEN_FORWARD: Final = 3.0 / 4.0
-"""Part of the forward tensor-parallel messages that software hides behind products where adapters are trained beside
-frozen weights: all but the gather before the attention projections, whose input the adapter needs whole."""
-
-FROZEN_BACKWARD: Final = 1.0 / 2.0
-"""The same backward: the two gathers. The two reductions hide behind the weight gradient, which frozen weights lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +47,10 @@ class Work:
 
     Volumes of gathers are those of the whole gathered array. ``tensor_hidden``: part of the tensor-parallel messages
     that software hides where it overlaps them with products. ``launches`` [s]: fixed times of product and attention
-    kernels; ``tails`` counts others whose launch time nothing hides; ``dispatch``, ``router`` and ``expert_tails`` [s]
-    are host and small-kernel times of all layers. Parameters are those of the fullest stage; ``reduced`` is 1 where
-    they have gradients, 0 where they are frozen. ``offloaded``: bytes moved to the host.
+    kernels; ``tails`` counts others whose launch time nothing hides; ``expert_tails`` those of single experts in eager
+    execution; ``dispatch`` and ``router`` [s] are host and small-kernel times of all layers. Parameters are those of
+    the fullest stage; ``reduced`` is 1 where they have gradients, 0 where they are frozen. ``offloaded``: bytes moved
+    to the host.
     """
 
     dense: tuple[Product, ...]
@@ -82,6 +75,7 @@ class Work:
     expert_crossing: Array
     stage_volume: Array
     dense_parameters: Array
+    end_parameters: Array
     expert_parameters: Array
     reduced: Array
     gathered_bytes: Array
@@ -108,8 +102,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
     cast = by.quantise_bytes * amounts.cast_elements
     trained = amounts.trained
     backward = np.where(fused > 0.0, by.attention_backward, UNFUSED_BACKWARD)
-    alone, beside = _backward_messages(amounts)
-    covered = np.where(trained > 0.0, 1.0, (FROZEN_FORWARD * (1.0 + full) + FROZEN_BACKWARD) / (2.0 + full))
+    forward, alone, beside, open_part = _tensor_messages(amounts)
     slow = attention_penalty(amounts.queries, amounts.sequence, amounts.width, curves.attention)
     launches = sum(
         (_launches(sides, curves.product, trained) for sides in (*amounts.dense, *amounts.routed)), 0.0 * full
@@ -133,9 +126,9 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         + by.adapter_bytes * amounts.adapter_elements,
         vector_again_bytes=vector * (full + by.selective_vector * selective * fused),
         permute_bytes=by.permute_bytes * amounts.copy_units,
-        tensor_messages=by.tensor_exposed * (amounts.tensor_pairs * (4.0 + 4.0 * full + alone) + 3.0),
+        tensor_messages=by.tensor_exposed * (amounts.tensor_pairs * (forward * (1.0 + full) + alone) + 3.0),
         tensor_beside=by.tensor_exposed * amounts.tensor_pairs * beside,
-        tensor_hidden=by.tensor_overlap * covered,
+        tensor_hidden=by.tensor_overlap * (1.0 - open_part),
         tensor_volume=amounts.tensor_volume,
         context_messages=by.context_exposed * amounts.layers * (3.0 + full),
         context_volume=amounts.context_volume,
@@ -144,6 +137,7 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         expert_crossing=amounts.expert_crossing,
         stage_volume=amounts.stage_volume,
         dense_parameters=amounts.dense_parameters,
+        end_parameters=amounts.end_parameters,
         expert_parameters=amounts.expert_parameters,
         reduced=trained,
         gathered_bytes=amounts.gathered_bytes,
@@ -158,23 +152,34 @@ def charge(amounts: Amounts, curves: Curves, by: Coefficients) -> Work:
         tails=by.kernel_tails * amounts.layers * (1.0 + full / 3.0),
         dispatch=by.layer_dispatch * amounts.layers * (1.0 + full / 3.0),
         mixture_dispatch=by.mixture_layer_dispatch * amounts.moe_layers * (1.0 + full / 3.0),
-        expert_tails=by.expert_tail * amounts.local_experts * (1.0 + full / 3.0),
+        expert_tails=by.expert_kernels * amounts.local_experts * ((2.0 + trained + full) / 3.0),
         offloaded=amounts.offloaded,
         router=by.router_time * amounts.moe_layers * (1.0 + full / 3.0),
     )
 
 
-def _backward_messages(amounts: Amounts) -> tuple[Array, Array]:
-    """Tensor-parallel messages backward of a layer: those alone, and those beside a product.
+def _tensor_messages(amounts: Amounts) -> tuple[Array, Array, Array, Array]:
+    """Tensor-parallel messages of a layer: forward, backward alone, backward beside a product; the part never hidden.
 
-    A message is a gather or a scatter; an all-reduce is two. Without sequence parallelism the sum of the input gradient
-    goes beside the weight gradient. With it so do the scatter of that sum and, beside the input gradient, a second
-    gather of the input; the gather of the output gradient has nothing to go beside (arXiv:2205.05198, section 4.2.2).
-    Frozen weights have no weight gradient: nothing needs the input again, and the sum stands alone.
+    A message is a gather of two bytes per element; a scatter is as much, an all-reduce both. Forward there are two
+    gathers and two scatters. Backward the sums of the two input gradients go beside the weight gradients; with sequence
+    parallelism they are scatters, a second gather of each input goes beside the input gradient, and the gathers of the
+    two output gradients have nothing to go beside (arXiv:2205.05198, section 4.2.2). Gathers move what the products
+    read: one byte where these are in 8 bits (``_LayerNormLinear`` and ``grad_output_preprocess`` of Transformer
+    Engine), less in 4. Frozen weights have no weight gradient: nothing needs the input again, and the sums stand alone.
+
+    Where software overlaps messages with products, all but these hide in part: beside frozen weights the gather before
+    the attention projections, whose input their adapters need whole and wide, and the sums of the input gradients
+    (scripts of MLPerf Training 4.0: ``tp_comm_overlap_rs_dgrad`` off; later ones overlap one of the two sums).
     """
-    sequence, trained = amounts.sequence_parallel > 0.0, amounts.trained > 0.0
-    alone = np.where(trained, np.where(sequence, 2.0, 0.0), 4.0)
-    return alone, np.where(trained, 4.0, 0.0)
+    sequence, trained, full = amounts.sequence_parallel > 0.0, amounts.trained > 0.0, amounts.full
+    narrow = np.where(sequence & (amounts.element_bytes <= 1.0), amounts.element_bytes / 2.0, 1.0)
+    adapted = np.where(trained, narrow, 1.0)
+    forward = 2.0 + narrow + adapted
+    alone = np.where(trained, np.where(sequence, 2.0 * narrow, 0.0), 2.0 + 2.0 * narrow)
+    beside = np.where(trained, np.where(sequence, 2.0 + 2.0 * narrow, 4.0), 0.0)
+    never = np.where(trained, 0.0, adapted * (1.0 + full) + 2.0)
+    return forward, alone, beside, never / (forward * (1.0 + full) + alone + beside)
 
 
 def _product(sides: Sides, element: Array, curve: GemmCurve, trained: Array, slowdown: float = 1.0) -> Product:

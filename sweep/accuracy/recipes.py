@@ -46,9 +46,13 @@ FIRST_ON_HOPPER: Final = 0.19
 """Part of the peak of an H100 that first-generation kernels reach, derived: they use the instructions of an A100,
 where they reach 125 TFLOP/s on 108 multiprocessors at 1.41 GHz; 132 at 1.755 GHz make it 190 of 989."""
 
-FUSED_DISPATCH: Final = 2025.1
-"""Year from which kernels of their own for the exchange of experts are public (DeepEP, February 2025), and in the same
-release of Megatron-Core graphs of mixture layers (its changelog)."""
+MIXTURES: Final = 2025.33
+"""Year from which Megatron-Core has kernels of their own for the exchange of experts and graphs of mixture layers (its
+changelog, 0.12.0; DeepEP itself is of February 2025)."""
+
+ASYNCHRONOUS: Final = 2022.0
+"""Year from which Megatron runs the sums of input gradients beside the weight gradient; before, they are a node of
+their own behind both (mpu/layers.py, NVIDIA/Megatron-LM @aed2f75)."""
 
 COMPILED: Final = re.compile(r"^(?:tpu|trainium)")
 """Chips whose software compiles a step ahead of time."""
@@ -205,18 +209,6 @@ def captured_graphs(row: Row) -> float:
     return 1.0 if re.search(r"config_\S*_cg\b|config_\S*_cg_", row.features) else 0.0
 
 
-def is_open(row: Row, shape: Transformer) -> bool:
-    """Whether a row leaves open what a mixture runs on: it lists nothing of its recipe, and both ways are public."""
-    listed = re.search(r"\[preset|hybridep|deepep|dualpipe", row.features) or FLAGS.search(row.features)
-    return bool(shape.experts) and not listed and row.count("ep") != 1 and row.year >= FUSED_DISPATCH
-
-
-def captures(row: Row, shape: Transformer) -> tuple[float, ...]:
-    """Return the part of the launches in graphs: none to all where the row leaves it open."""
-    stated = captured_graphs(row)
-    return (0.0, 1.0) if is_open(row, shape) and not stated else (stated,)
-
-
 def activation_offload(row: Row, layers: int) -> float:
     """Part of the activations that moves to the host: of some layers, or all."""
     if match := re.search(r"activation offload (\d+) layers", row.features):
@@ -233,14 +225,25 @@ def schedule(row: Row) -> str:
     return "zero_bubble" if re.search(r"zero.bubble", row.features) else "interleaved"
 
 
-def dispatches(row: Row, shape: Transformer) -> tuple[str, ...]:
-    """How tokens reach their experts: by kernels of their own where named, else by all-to-all, Megatron's default.
+def mixtures(row: Row, shape: Transformer) -> tuple[dict[str, Any], ...]:
+    """Return what the layers of experts run on: how tokens reach them, in graphs or not, behind other work or not.
 
-    Both where the row lists nothing of the recipe: kernels of their own are common since DeepEP of February 2025.
+    Tokens go by kernels of their own where the row names them, else by all-to-all, Megatron's default. A row that lists
+    nothing of its recipe leaves two open once both are public: all of it, as the recipes of today have it, or nothing.
     """
-    if not shape.experts or re.search(r"hybridep|deepep|dualpipe", row.features):
-        return ("fused",)
-    return ("fused", "alltoall") if is_open(row, shape) else ("alltoall",)
+    named = re.search(r"hybridep|deepep|dualpipe", row.features)
+    stated = {
+        "mixture_dispatch": "fused" if named or not shape.experts else "alltoall",
+        "captured_graphs": captured_graphs(row),
+        "overlap_experts": int(
+            bool(re.search(r"a2a overlap|dualpipe|all-to-all, adaptive pipe overlap", row.features))
+        ),
+    }
+    listed = named or "[preset" in row.features or "cuda graph" in row.features or FLAGS.search(row.features)
+    other = re.search(r"^(?:tpu|trainium|ascend)", row.text("chip").lower())
+    if not shape.experts or listed or other or row.count("ep") == 1 or row.year < MIXTURES:
+        return (stated,)
+    return stated, {"mixture_dispatch": "fused", "captured_graphs": 1.0, "overlap_experts": 1}
 
 
 def overlaps_tensor(row: Row) -> bool:
@@ -256,8 +259,7 @@ def _overlaps(row: Row) -> dict[str, int]:
     exposed = re.search(r"not overlapped|no gradient bucketing", words)
     listed = "overlap-grad-reduce" in words if FLAGS.search(words) else row.year >= MODERN
     gradients = not exposed and (listed or "overlap of grad" in words or "with overlap" in _sharding_words(row))
-    experts = bool(re.search(r"a2a overlap|dualpipe|all-to-all, adaptive pipe overlap", words))
-    return {"overlap_gradients": int(gradients), "overlap_experts": int(experts)}
+    return {"overlap_gradients": int(gradients), "overlap_input_gradients": int(row.year >= ASYNCHRONOUS)}
 
 
 def _sharding_words(row: Row) -> str:

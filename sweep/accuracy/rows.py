@@ -15,7 +15,7 @@ from sweep.accuracy.case import Case
 from sweep.accuracy.machines import Machines
 from sweep.accuracy.mappings import implied, is_mapped, mapping_of, thinned
 from sweep.accuracy.measured import peak_share, step_seconds
-from sweep.accuracy.recipes import captures, dispatches, formats_of, overlaps_tensor, software
+from sweep.accuracy.recipes import formats_of, mixtures, overlaps_tensor, software
 from sweep.accuracy.shapes import shape_of
 from sweep.accuracy.table import LeftOutError, Row, read_table
 from sweep.accuracy.twins import Twins
@@ -84,11 +84,7 @@ def case_of(row: Row, completed: Sequence[Row], machines: Machines, catalogue: C
         for variant in mapping.variants
     ]
     searched = mappings[0].searched
-    ways = [
-        {"mixture_dispatch": way, "captured_graphs": part}
-        for way in dispatches(row, shape)
-        for part in captures(row, shape)
-    ]
+    ways = mixtures(row, shape)
     stated = is_mapped(row) and bool(row.text("recompute")) and len(layouts) == len(formats) == len(ways) == 1
     common = machine.inputs | inputs | {"shape": shape, "sequence_length": sequence, "global_batch": batch}
     if stated:
@@ -151,6 +147,7 @@ CONFIGURATION: Final = (
     "activation_offload",
     "mixture_dispatch",
     "overlap_experts",
+    "overlap_input_gradients",
     "overlap_tensor",
 )
 """Inputs in which two runs must agree to repeat one configuration; the date of the software is not among them."""

@@ -37,6 +37,7 @@ class Twins:
             if not is_mapped(row):
                 cells["tensor_overlap"] = "yes" if overlaps_tensor(twin) else "no"
             contradicts = any(row.text(name) not in ("", text) for name, text in cells.items())
+            contradicts |= overlaps_tensor(row) and not overlaps_tensor(twin)
             if not contradicts and (not is_mapped(row) or _lends_recomputation(twin, row)):
                 found.setdefault(tuple(cells.values()), row.completed(cells))
         return list(found.values()) or [row]

@@ -40,6 +40,16 @@ def test_a_gpt_multiplies_24_b_s_h_h_per_layer(tensor, micro_batch):
     assert fused.score_flops.item() * 2 == bare.score_flops.item()  # the causal half
 
 
+@pytest.mark.parametrize("sharding", [0, 1, 2, 3])
+@pytest.mark.parametrize(("scattered", "size", "moved"), [(True, 4, 10), (True, 2, 6), (False, 4, 18), (False, 2, 6)])
+def test_sums_of_gradients_count_by_what_they_move(sharding, scattered, size, moved):
+    # in fp32 2 + 4 + 4 bytes, in 16 bits 2 + 2 + 2; DeepSpeed's BF16_Optimizer shards states and casts first: 6 + 12
+    plain = counted(GPT, sharding=sharding).accumulated.item()
+    changes = {"sharding": sharding, "scattered": scattered, "gradient_bytes": float(size)}
+    expected = moved if scattered or sharding in (1, 2) else 10 if size == 4 else 6
+    assert counted(GPT, **changes).accumulated.item() == pytest.approx(plain * expected / 10)
+
+
 def test_unfused_scores_are_a_square_per_head():
     # 5 a s / h of Korthikanti et al. 2022: a heads of b s^2 elements per layer, cut over the tensor-parallel ranks
     assert counted(GPT, tensor=4, micro_batch=2, fused_attention=False).score_elements.item() == 4 * 4 * 2 * SEQUENCE**2

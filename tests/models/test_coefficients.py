@@ -74,7 +74,7 @@ ACTS: dict[str, dict[str, Any]] = {
     "graph_saving": TINY | {"captured_graphs": 1.0},
     "mixture_layer_dispatch": SMALL_MIXTURE | {"captured_graphs": 0.0},
     "router_time": EXPERTS,
-    "expert_tail": EXPERTS | {"captured_graphs": 0.0},
+    "expert_kernels": EXPERTS | {"captured_graphs": 0.0},
     "grouped_rate": EXPERTS,
     "permute_bytes": EXPERTS,
     "expert_exposed": EXPERTS,

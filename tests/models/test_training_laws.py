@@ -61,7 +61,7 @@ FIXED = [
 fixed_jobs = st.sampled_from([inputs | {"coefficients": HAND} for inputs in FIXED])
 RATES = ("hbm_bandwidth", "scale_up_bandwidth", "scale_out_bandwidth", "host_bandwidth", "gemm_efficiency_bf16")
 RATES += ("gemm_efficiency_fp8", "attention_efficiency", "peak_bf16", "peak_fp8")
-SWITCHES = ("overlap_tensor", "overlap_experts", "overlap_gradients", "captured_graphs")
+SWITCHES = ("overlap_tensor", "overlap_experts", "overlap_gradients", "overlap_input_gradients", "captured_graphs")
 
 
 def step_time(inputs: dict[str, Any]) -> float:

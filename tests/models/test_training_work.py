@@ -204,9 +204,31 @@ def test_tensor_parallel_messages_of_a_layer():
     assert whole == pytest.approx((126 * (4 + beside) + 3) * message, rel=1e-9)
     hidden = part("tensor_parallel_time", inputs | {"overlap_tensor": 0.5})
     assert hidden == pytest.approx(time * (1 - 0.5 * HAND.tensor_overlap), rel=1e-9)
-    # a host that waits for every kernel leaves nothing beside anything
-    waiting = part("tensor_parallel_time", inputs | {"blocking_launches": 1})
-    assert waiting == pytest.approx((126 * (4 + 2 + 4) + 3) * message, rel=1e-9)
+    # a host that waits for every kernel leaves nothing beside anything, nor does software that sends between products
+    for alone in ({"blocking_launches": 1, "overlap_tensor": 1}, {"overlap_input_gradients": 0}):
+        assert part("tensor_parallel_time", inputs | alone) == pytest.approx((126 * 10 + 3) * message, rel=1e-9)
+
+
+@pytest.mark.parametrize(("precision", "size"), [("fp8", 0.5), ("fp4", 0.25)])
+def test_gathers_move_what_narrow_products_read(precision, size):
+    # forward two gathers and two scatters, backward two gathers alone, two scatters and two gathers beside products
+    inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_405B, domains=1, global_batch=1) | {"tensor_parallel": 8}
+    message = HAND.tensor_exposed * gathered(2 * 8192 * 16384, 8, UP)
+    kernels = {"peak_fp4": 1e16, "gemm_efficiency_fp4": 0.5} | {
+        f"gemm_{name}_fp4": NVL72[f"gemm_{name}_fp8"] for name in ("wave", "depth", "traffic", "launch")
+    }
+    narrow, whole = kernels | inputs | {"precision": precision}, {"sequence_parallel": 0}
+    layer = 2 + 2 * size + 2 * size + (2 + 2 * size) * HAND.tensor_backward
+    assert part("tensor_parallel_time", narrow) == pytest.approx((126 * layer + 3) * message, rel=1e-9)
+    # sums of all ranks are wide
+    assert part("tensor_parallel_time", narrow | whole) == part("tensor_parallel_time", inputs | whole)
+    # an adapter needs its input whole, and wide: of the other three gathers and four scatters two scatters stay as well
+    frozen = narrow | {"trained_weights": "adapters"}
+    time = part("tensor_parallel_time", frozen)
+    assert time == pytest.approx((126 * (4 + 1 + 3 * size) + 3) * message, rel=1e-9)
+    hidden = part("tensor_parallel_time", frozen | {"overlap_tensor": 1})
+    share = (2 + 3 * size) / (5 + 3 * size)
+    assert hidden == pytest.approx(time * (1 - HAND.tensor_overlap * share), rel=1e-9)
 
 
 @pytest.mark.parametrize("sequence", [0, 1])
@@ -402,16 +424,36 @@ def test_gradients_of_two_bytes_take_half_the_time():
     assert float(whole["memory_gradients"]) == 2 * float(out["memory_gradients"])
 
 
-def test_weights_of_one_byte_are_gathered_in_half_the_time():
-    # ZeRO 3 with one micro-batch gathers every weight twice and sums its gradient, of four bytes, once
-    fixed = {"data_parallel": 8, "optimizer_sharding": 3, "precision": "fp8"}
+def test_weights_of_one_byte_count_where_products_are_narrow():
+    fixed = {"data_parallel": 8, "optimizer_sharding": 3, "precision": "bf16"}
     inputs = job(NVL72 | ONE | FREE_LINKS, LLAMA_8B, domains=1, global_batch=8, overlap_gradients=0.0) | fixed
-    gather = gathered(2 * parameters(LLAMA_8B), 8, UP)
+    assert part("step_time", inputs | {"weight_gather_bytes": 1.0}) == part("step_time", inputs)
+
+
+@pytest.mark.parametrize("sharding", [0, 1, 3])
+def test_weights_of_one_byte_are_never_slower(sharding):
+    # latencies of real links; without a sharded optimizer nothing is gathered, and embedding and head stay wide
+    fixed = {"data_parallel": 72, "optimizer_sharding": sharding, "precision": "fp8", "overlap_gradients": 0.0}
+    inputs = job(NVL72 | ONE, LLAMA_8B, domains=1, global_batch=72) | fixed
     whole, half = (part("data_parallel_time", inputs | {"weight_gather_bytes": size}) for size in (2.0, 1.0))
-    assert half / whole == pytest.approx((2 * 1 + 4) / (2 * 2 + 4), rel=1e-2)  # latencies stay
-    assert whole > 4 * gather
-    wide = inputs | {"precision": "bf16"}
-    assert part("step_time", wide | {"weight_gather_bytes": 1.0}) == part("step_time", wide)
+    ends = 2 * 128256 * 4096  # parameters
+    saved = gathered(parameters(LLAMA_8B) - ends, 72, UP)
+    slower = HAND.sharded_ring if sharding == 3 else 1.0  # gathers beside computation
+    assert whole - half == pytest.approx({0: 0, 1: 1, 3: 2}[sharding] * slower * saved, rel=0.03, abs=1e-12)
+
+
+@pytest.mark.parametrize(("captured", "left"), [(0.0, 1.0), (0.5, 1.0), (1.0, 1 - HAND.graph_saving)])
+@pytest.mark.parametrize("ranks", [8, 64])
+@pytest.mark.parametrize("changes", [{}, {"recompute": "full"}])
+def test_kernels_of_single_experts_leave_the_chip_idle(captured, left, ranks, changes):
+    # 256 experts over the ranks in 59 layers; graphs of parts of a layer hold no experts; a third more with all again
+    inputs = expert_job(expert_parallel=ranks, captured_graphs=captured, overlap_gradients=0.0, **changes)
+    by = replace(HAND, mixture_layer_dispatch=0.0, layer_dispatch=0.0)  # no layer waits for its host
+    none, some = (
+        part("step_time", inputs | {"coefficients": replace(by, expert_kernels=kernels)}) for kernels in (0.0, 30.0)
+    )
+    again = 4 / 3 if changes else 1.0
+    assert some - none == pytest.approx(again * left * 59 * (256 / ranks) * 30 * inputs["kernel_launch_time"], rel=1e-6)
 
 
 def test_sharded_gradients_are_reduced_once_per_micro_batch():

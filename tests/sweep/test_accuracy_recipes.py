@@ -41,6 +41,10 @@ class TestSoftware:
         assert (run["overlap_tensor"], run["overlap_gradients"]) == (1, 0)
         assert inputs(other_features="use-flash-attn, overlap-grad-reduce")["overlap_gradients"] == 1
 
+    def test_sums_beside_products(self, inputs):
+        assert inputs()["overlap_input_gradients"] == 1
+        assert inputs(date="2021-12")["overlap_input_gradients"] == 0
+
     def test_deepspeed(self, inputs):
         run = inputs(other_features="Megatron-DeepSpeed, no gradient bucketing")
         assert (run["sequence_parallel"], run["overlap_gradients"], run["optimizer_sharding"]) == (0, 0, 0)
@@ -113,14 +117,19 @@ class TestDispatches:
     def test_a_recipe_that_names_none_has_none(self, case, words):
         assert self.ways(case, other_features=words, date="2025-11") == (["alltoall"], True)
 
-    @pytest.mark.parametrize(("date", "both"), [("2025-02", False), ("2025-03", True), ("2026-01", True)])
-    def test_both_where_nothing_is_listed_since_they_are_public(self, case, date, both):
-        """February 2025 is 2025.083, before the year from which they count as common."""
+    @pytest.mark.parametrize(("date", "both"), [("2025-04", False), ("2025-05", True), ("2026-01", True)])
+    def test_all_or_nothing_where_nothing_is_listed_since_both_are_public(self, case, date, both):
+        """April 2025 is 2025.25, before the release of Megatron-Core that has them."""
+        names = ("mixture_dispatch", "captured_graphs", "overlap_experts")
         run = case(**MIXTURE | {"date": date})
-        ways = {(variant["mixture_dispatch"], variant["captured_graphs"]) for variant in run.variants}
-        either = {("fused", 0.0), ("fused", 1.0), ("alltoall", 0.0), ("alltoall", 1.0)}
-        assert ways == (either if both else {("alltoall", 0.0)})
+        ways = {tuple(variant[name] for name in names) for variant in run.variants}
+        assert ways == ({("alltoall", 0.0, 0), ("fused", 1.0, 1)} if both else {("alltoall", 0.0, 0)})
         assert run.stated == (not both)
+
+    @pytest.mark.parametrize("chip", ["TPU-v5p", "Ascend 910B"])
+    def test_other_chips_have_no_such_kernels(self, case, chip):
+        run = case(**MIXTURE | {"date": "2026-01", "chip": chip, "precision": "BF16", "measured_step_time_s": "9000"})
+        assert {variant["mixture_dispatch"] for variant in run.variants} == {"alltoall"}
 
     def test_graphs_are_what_a_row_says_where_it_says_so(self, case):
         run = case(**MIXTURE | {"date": "2025-11", "other_features": "cuda graphs attn/moe_router"})
@@ -138,12 +147,12 @@ class TestDispatches:
         """Every way occurs with every mapping that is kept."""
         changes = {"ep": "", "vpp": "", "micro_batch": "", "recompute": "", "seq_len": "2048", "date": "2025-11"}
         run = case(**MIXTURE | changes | {"precision": "", "chip": "B200", "measured_step_time_s": "400"})
-        assert 8 < len(run.variants) <= 24
-        open_names, kept = ("mixture_dispatch", "precision", "captured_graphs"), {}
+        assert 4 < len(run.variants) <= 24
+        open_names, kept = ("mixture_dispatch", "precision", "captured_graphs", "overlap_experts"), {}
         for variant in run.variants:
             layout = {name: value for name, value in variant.items() if name not in open_names}
             kept.setdefault(repr(layout), set()).add(tuple(variant[name] for name in open_names))
-        assert set(map(len, kept.values())) == {8}
+        assert set(map(len, kept.values())) == {4}
 
 
 class TestPrecision:

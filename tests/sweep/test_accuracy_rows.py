@@ -164,6 +164,9 @@ class TestMapping:
         assert found == [{(4, 0)}, {(4, 1), (8, 1)}]  # a row with a mapping of its own keeps its own words
         *_, run = read(script, {}, blank)[0]
         assert {variant["overlap_tensor"] for variant in run.variants} == {0, 1}  # twins that differ
+        own = blank | {"other_features": "TP comm overlap"}
+        *_, run = read({}, own)[0]
+        assert run.searched  # a twin that says otherwise is none
 
     def test_a_twin_lends_its_recomputation(self, read):
         blank = {"recompute": ""}

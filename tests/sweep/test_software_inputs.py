@@ -29,6 +29,7 @@ SWEPT = {
     "attention_kernel": (DENSE, "", "fused, unfused"),
     "sequence_parallel": (DENSE, "tensor_parallel: 8, ", "0, 1"),
     "overlap_tensor": (DENSE, "tensor_parallel: 8, ", "0, 1"),
+    "overlap_input_gradients": (DENSE, "tensor_parallel: 8, ", "0, 1"),
     "overlap_experts": (MIXTURE, EXPERTS, "0, 1"),
     "overlap_gradients": (DENSE, SHARDED, "0, 1"),
     "expert_imbalance": (MIXTURE, EXPERTS, "1, 1.5"),
